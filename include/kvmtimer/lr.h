@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#ifndef KVMTIMER_LR_H
+#define KVMTIMER_LR_H
+
+#include <linux/types.h>
+
+/*
+ * List register words, GICv3 (ICH_LR<n>_EL2, 64 bits) and GICv2 (GICH_LRn, 32
+ * bits): Arm IHI 0069 and IHI 0048.  Measured samples are in docs/timer-model.md.
+ */
+#define KT_LR3_PENDING	(1ull << 62)
+#define KT_LR3_ACTIVE	(1ull << 63)
+#define KT_LR3_HW	(1ull << 61)
+#define KT_LR3_GROUP1	(1ull << 60)
+#define KT_LR2_PENDING	(1ull << 28)
+#define KT_LR2_ACTIVE	(1ull << 29)
+#define KT_LR2_HW	(1ull << 31)
+
+/* enum kt_lr_value: bit 0 pending, bit 1 active */
+static inline unsigned int kt_lr_state(__u64 lr, int v2)
+{
+	return v2 ? (lr >> 28) & 3 : (lr >> 62) & 3;
+}
+
+static inline __u32 kt_lr_vintid(__u64 lr, int v2)
+{
+	return v2 ? lr & 0x3ff : (__u32)lr;
+}
+
+static inline __u32 kt_lr_pintid(__u64 lr, int v2)
+{
+	return v2 ? (lr >> 10) & 0x3ff : (lr >> 32) & 0x3ff;
+}
+
+static inline int kt_lr_hw(__u64 lr, int v2)
+{
+	return v2 ? (lr >> 31) & 1 : (lr >> 61) & 1;
+}
+
+#endif
