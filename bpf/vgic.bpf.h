@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef VGIC_BPF_H
+#define VGIC_BPF_H
+
+/* Samples of the timers' interrupts in the vgic, for detail "lr". */
+#include "emit.bpf.h"
+#include "identity.bpf.h"
+
+#define MAX_LRS 16		/* GICv3 has up to 16; GICv2 hosts with more are unknown */
+#define VGIC_IRQ_BYTES 160	/* struct vgic_irq: 72 to 104 bytes on 5.10 to 7.2 */
+
+struct lr_set {
+	__u32 used;
+	__u64 lr[MAX_LRS];
+};
+
+static __always_inline void read_lrs(struct kvm_vcpu *vcpu, struct lr_set *set)
+{
+	__u32 i, narrow[MAX_LRS];
+
+	if (knobs.gic == 2) {
+		set->used = BPF_CORE_READ(vcpu, arch.vgic_cpu.vgic_v2.used_lrs);
+		if (!set->used)
+			return;
+		bpf_probe_read_kernel(narrow, sizeof(narrow), (void *)vcpu +
+			bpf_core_field_offset(struct kvm_vcpu, arch.vgic_cpu.vgic_v2.vgic_lr));
+		for (i = 0; i < MAX_LRS; i++)
+			set->lr[i] = narrow[i];
+		return;
+	}
+	set->used = BPF_CORE_READ(vcpu, arch.vgic_cpu.vgic_v3.used_lrs);
+	if (!set->used)
+		return;
+	bpf_probe_read_kernel(set->lr, sizeof(set->lr), (void *)vcpu +
+		bpf_core_field_offset(struct kvm_vcpu, arch.vgic_cpu.vgic_v3.vgic_lr));
+}
+
+/* Index of the LR that names irq, or MAX_LRS. */
+static __always_inline __u32 find_lr(const struct lr_set *set, __u32 irq)
+{
+	__u32 i;
+
+	for (i = 0; i < MAX_LRS; i++) {
+		if (i >= set->used)
+			break;
+		if (kt_lr_vintid(set->lr[i], knobs.gic == 2) == irq &&
+		    kt_lr_state(set->lr[i], knobs.gic == 2))
+			return i;
+	}
+	return MAX_LRS;
+}
+
+static __always_inline __u16 irq_state(struct kvm_vcpu *vcpu, __u32 irq)
+{
+	struct vgic_cpu___ptr *ptr = (void *)vcpu + bpf_core_field_offset(struct kvm_vcpu, arch.vgic_cpu);
+	struct vgic_cpu *arr = (void *)ptr;
+	__u64 addr;
+	__u8 copy[VGIC_IRQ_BYTES] = {};
+	struct vgic_irq *q = (void *)copy;
+	__u16 state = 0;
+
+	if (irq >= 32 || bpf_core_type_size(struct vgic_irq) > VGIC_IRQ_BYTES)
+		return 0;
+	/* An array turned into a pointer: the two kinds cannot be confused. */
+	if (bpf_core_field_exists(ptr->private_irqs))
+		addr = (__u64)BPF_CORE_READ(ptr, private_irqs);
+	else
+		addr = (__u64)arr + bpf_core_field_offset(struct vgic_cpu, private_irqs);
+	addr += irq * bpf_core_type_size(struct vgic_irq);
+	bpf_probe_read_kernel(copy, bpf_core_type_size(struct vgic_irq), (void *)addr);
+	if (BPF_CORE_READ_BITFIELD(q, line_level))
+		state |= KT_LR_LINE;
+	if (BPF_CORE_READ_BITFIELD(q, pending_latch))
+		state |= KT_LR_LATCH;
+	if (BPF_CORE_READ_BITFIELD(q, active))
+		state |= KT_LR_ACTIVE;
+	if (BPF_CORE_READ_BITFIELD(q, enabled))
+		state |= KT_LR_ENABLED;
+	if (BPF_CORE_READ_BITFIELD(q, hw))
+		state |= KT_LR_HW;
+	if (BPF_CORE_READ_BITFIELD(q, group))
+		state |= KT_LR_GROUP1;
+	return state;
+}
+
+static __noinline int emit_lr(struct kt_cpu *c, struct kvm_vcpu *vcpu, const struct lr_set *set,
+			      __u32 sub)
+{
+	struct kt_event ev = { .kind = KT_EV_LR, .sub = sub };
+	__u32 timer = KT_SUB_TIMER(sub), irq, i, open;
+
+	if (!c || !set || timer >= KT_TIMER_NR)
+		return 0;
+	irq = c->irq[timer];
+	if (!irq)
+		return 0;
+	i = find_lr(set, irq);
+	open = c->lr_open & (1u << timer);
+	/* Empty again and again is not worth an event. */
+	if (i >= MAX_LRS && !open)
+		return 0;
+	ev.lr.state = irq_state(vcpu, irq) | (knobs.gic == 2 ? KT_LR_V2 : 0);
+	ev.lr.used = set->used;
+	if (i < MAX_LRS) {
+		ev.lr.state |= KT_LR_PRESENT;
+		ev.lr.lr = set->lr[i];
+		ev.lr.lr_idx = i;
+		c->lr_open |= 1u << timer;
+	} else if (KT_SUB_AT(sub) != KT_AT_FOLD_IN) {
+		c->lr_open &= ~(1u << timer);
+	}
+	emit(c, c->who, &ev);
+	return 0;
+}
+
+/* KVM folds and flushes with interrupts off and the vCPU loaded. */
+static __always_inline int on_lr(__u32 at)
+{
+	struct kt_cpu *c = this_cpu();
+	struct lr_set set = {};
+	struct kvm_vcpu *vcpu;
+	__u32 who;
+
+	if (!c)
+		return 0;
+	who = task_who(c, &vcpu);
+	if (!who || !vcpu)
+		return 0;
+	read_lrs(vcpu, &set);
+	/* Nothing in any LR before, nothing now. */
+	if (!set.used && !(c->lr_open & 3))
+		return 0;
+	if (timer_wanted(KT_VTIMER))
+		emit_lr(c, vcpu, &set, KT_SUB(KT_VTIMER, at));
+	if (timer_wanted(KT_PTIMER))
+		emit_lr(c, vcpu, &set, KT_SUB(KT_PTIMER, at));
+	return 0;
+}
+
+static __always_inline int on_wire(__u32 irq, __u8 level)
+{
+	struct kt_event ev = { .kind = KT_EV_WIRE, .level.irq = irq, .level.level = level };
+	struct kt_cpu *c = this_cpu();
+	struct kvm_vcpu *vcpu;
+	__u32 who, timer;
+
+	if (!c)
+		return 0;
+	who = task_who(c, &vcpu);
+	if (!who || !vcpu)
+		return 0;
+	timer = timer_of_irq(c->irq, irq);
+	if (!timer_wanted(timer))
+		return 0;
+	ev.sub = KT_SUB(timer, KT_AT_INPUT_LEVEL);
+	/* Also called from a guest's access to the emulated GIC, which is preemptible. */
+	emit_side(c, who, &ev);
+	return 0;
+}
+
+#define IRQCHIP_STATE_ACTIVE 1
+
+static __always_inline int on_irqchip(__u32 host_irq, __u32 which, __u8 val)
+{
+	struct kt_event ev = { .kind = KT_EV_IRQCHIP, .irqchip.host_irq = host_irq,
+			       .irqchip.which = which, .irqchip.val = val };
+	struct kt_cpu *c = this_cpu();
+	struct kvm_vcpu *vcpu;
+	__u32 who, timer;
+
+	if (!c || which != IRQCHIP_STATE_ACTIVE)
+		return 0;
+	who = task_who(c, &vcpu);
+	if (!who || !vcpu)
+		return 0;
+	timer = timer_of_irq(c->host_irq, host_irq);
+	if (timer == KT_TIMER_NONE || !timer_wanted(timer))
+		return 0;
+	ev.sub = KT_SUB(timer, 0);
+	emit_side(c, who, &ev);
+	return 0;
+}
+
+#endif

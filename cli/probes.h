@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef KT_PROBES_H
+#define KT_PROBES_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* What is observed, by which program, attached how: one row per program. */
+
+enum kt_how { KT_HOW_RAW_TP, KT_HOW_KPROBE, KT_HOW_KRETPROBE, KT_HOW_FENTRY };
+enum kt_probe_group { KT_GROUP_ALWAYS, KT_GROUP_FENTRY, KT_GROUP_KPROBE };
+
+struct kt_probe {
+	const char *name;	/* for facts and doctor: what is observed */
+	const char *program;	/* in the BPF object */
+	const char *target;	/* tracepoint or function */
+	enum kt_how how;
+	enum kt_probe_group group;
+	int detail;		/* least enum kt_detail that loads it */
+	uint8_t kind;		/* what is lost when the kernel skips the program */
+	bool required;
+	const char *lost;	/* what a recording lacks without it */
+};
+
+#define KT_PROBES_MAX 40
+
+extern const struct kt_probe kt_probes[];
+extern const int kt_nr_probes;
+
+const char *kt_probe_target(const struct kt_probe *p, uint8_t gic);
+const char *kt_how_name(enum kt_how how);
+
+#endif
