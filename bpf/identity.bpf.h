@@ -10,11 +10,12 @@
  *
  *   1. the soft timer whose callback runs in this hard interrupt: on a
  *      nohz_full host it fires on another CPU, on top of another VM's vCPU;
- *   2. else the vCPU loaded on this CPU: KVM's own per-CPU kvm_running_vcpu
- *      (7495e22bb165, 5.6), set by vcpu_load and cleared by vcpu_put;
- *   3. else, in the same thread, the vCPU of the newest kvm_get_timer_map on
- *      this CPU: a VMM thread that resets a vCPU it has not loaded;
- *   4. else nobody: only the thread id is known, and is all that is said.
+ *   2. else the vCPU that this thread has bound to this CPU: by a timer map
+ *      (load, host timer interrupt, reset) or a restore, until its save;
+ *   3. else nobody: only the thread id is known, and is all that is said.
+ *
+ * KVM's own kvm_running_vcpu would say the same as 2, but 5.10 and 6.1 refuse
+ * a program that names it (per-CPU symbols need KALLSYMS_ALL).
  *
  * A vCPU gets a handle when first seen.  Handles come from a namespace per CPU
  * and context, so giving one out needs no atomic fetch-and-add, which BPF on
@@ -25,19 +26,6 @@
 /* Handle: bit 31 clear, irq 1 bit, CPU 12 bits, counter 18 bits starting at 1. */
 #define HANDLE_COUNT_BITS 18
 #define HANDLE_CPU_BITS 12
-
-/* Typed as KVM has it; absent (NULL) where BTF does not describe it. */
-extern struct kvm_vcpu *kvm_running_vcpu __ksym __weak;
-
-static __always_inline struct kvm_vcpu *running_vcpu(void)
-{
-	struct kvm_vcpu **p;
-
-	if (!&kvm_running_vcpu)
-		return 0;
-	p = bpf_this_cpu_ptr(&kvm_running_vcpu);
-	return *p;
-}
 
 #define HARDIRQ_MASK 0x000f0000	/* preempt_count: HARDIRQ_SHIFT 16, HARDIRQ_BITS 4 */
 
@@ -306,22 +294,31 @@ static __always_inline __u32 thread_who(void)
 	return KT_WHO_TID | (__u32)id;
 }
 
-/*
- * The vCPU that task-context code on this CPU is about: rules 2 to 4 above.
- * After this the cache speaks of it, unless only a thread is known (*vcpu NULL).
- */
-static __always_inline __u32 task_who(struct kt_cpu *c, struct kvm_vcpu **vcpu)
+/* Resolves through this CPU's cache: only for code about a vCPU this CPU works on. */
+static __always_inline __u32 cached_who(struct kt_cpu *c, struct kvm_vcpu *vcpu)
 {
-	struct kvm_vcpu *v = running_vcpu();
-
-	if (!v && c->map_vcpu && c->map_tid == current_tid())
-		v = (void *)c->map_vcpu;
-	*vcpu = v;
-	if (!v)
-		return thread_who();
-	if ((__u64)v != c->vcpu || c->gen != identity_gen)
-		cache_vcpu(c, v);
+	if ((__u64)vcpu != c->vcpu || c->gen != identity_gen)
+		cache_vcpu(c, vcpu);
 	return c->who;
+}
+
+static __always_inline void bind(struct kt_cpu *c, struct kvm_vcpu *vcpu)
+{
+	c->bound_vcpu = (__u64)vcpu;
+	c->bound_tid = current_tid();
+}
+
+/*
+ * Rules 2 and 3.  *vcpu is NULL when only a thread is known; otherwise the
+ * cache speaks of it afterwards.
+ */
+static __always_inline __u32 bound_who(struct kt_cpu *c, struct kvm_vcpu **vcpu)
+{
+	*vcpu = 0;
+	if (!c->bound_vcpu || c->bound_tid != current_tid())
+		return thread_who();
+	*vcpu = (void *)c->bound_vcpu;
+	return cached_who(c, *vcpu);
 }
 
 static __always_inline __u32 timer_of_irq(const __u32 *irqs, __u32 irq)

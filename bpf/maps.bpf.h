@@ -90,6 +90,27 @@ struct {
 	__type(value, __u64);
 } threads SEC(".maps");
 
+/*
+ * What one sample of the list registers reads, too large for the stack beside
+ * the callers' frames.  Used with interrupts off only.
+ */
+#define MAX_LRS 16		/* GICv3 has up to 16; a GICv2 with more is not known */
+#define VGIC_IRQ_BYTES 160	/* struct vgic_irq: 72 to 104 bytes on 5.10 to 7.2 */
+
+struct lr_set {
+	__u32 used;
+	__u32 narrow[MAX_LRS];	/* GICv2 words before widening */
+	__u64 lr[MAX_LRS];
+	__u8 irq[VGIC_IRQ_BYTES];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct lr_set);
+} lr_sets SEC(".maps");
+
 /* Identity rows for the recorder, which deletes what it has stored. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);

@@ -16,7 +16,7 @@ static __always_inline int emit_loaded(struct kt_event *ev)
 
 	if (!c)
 		return 0;
-	who = task_who(c, &vcpu);
+	who = bound_who(c, &vcpu);
 	if (who)
 		emit(c, who, ev);
 	return 0;
@@ -30,7 +30,7 @@ static __always_inline int emit_loaded_side(struct kt_event *ev)
 
 	if (!c)
 		return 0;
-	who = task_who(c, &vcpu);
+	who = bound_who(c, &vcpu);
 	if (who)
 		emit_side(c, who, ev);
 	return 0;
@@ -61,7 +61,7 @@ static __always_inline int on_exit(__u32 ret, __u32 ec, __u64 pc)
 
 	if (!c)
 		return 0;
-	who = task_who(c, &vcpu);
+	who = bound_who(c, &vcpu);
 	if (!who)
 		return 0;
 	if (ret == HVC_STUB_ERR) {
@@ -141,10 +141,11 @@ static __always_inline int on_vcpu_destroy(struct kvm_vcpu *vcpu)
 
 /* ---- events that carry a timer context ---- */
 
-/* The vCPU of ctx: the loaded one when ctx lies inside it, which needs no read. */
-static __always_inline struct kvm_vcpu *ctx_vcpu(struct arch_timer_context *ctx, __u32 *timer)
+/* The vCPU of ctx: the bound one when ctx lies inside it, which needs no read. */
+static __always_inline struct kvm_vcpu *ctx_vcpu(struct kt_cpu *c, struct arch_timer_context *ctx,
+						 __u32 *timer)
 {
-	struct kvm_vcpu *vcpu = running_vcpu();
+	struct kvm_vcpu *vcpu = (void *)c->bound_vcpu;
 
 	*timer = timer_of_ctx(vcpu, (__u64)ctx);
 	if (vcpu && *timer != KT_TIMER_NONE)
@@ -152,16 +153,6 @@ static __always_inline struct kvm_vcpu *ctx_vcpu(struct arch_timer_context *ctx,
 	vcpu = vcpu_of_ctx(ctx);
 	*timer = timer_of_ctx(vcpu, (__u64)ctx);
 	return vcpu;
-}
-
-/* Resolves through this CPU's cache: only for code about a vCPU this CPU works on. */
-static __always_inline __u32 cached_who(struct kt_cpu *c, struct kvm_vcpu *vcpu)
-{
-	if (!vcpu)
-		return thread_who();
-	if ((__u64)vcpu != c->vcpu || c->gen != identity_gen)
-		cache_vcpu(c, vcpu);
-	return c->who;
 }
 
 static __always_inline __s8 role(__u64 ctx, struct kvm_vcpu *vcpu)
@@ -192,15 +183,14 @@ static __always_inline int on_map(__u64 vcpu_id, struct timer_map *map)
 	if (!c)
 		return 0;
 	bpf_probe_read_kernel(words, bpf_core_type_size(struct timer_map) & 63, map);
-	vcpu = ctx_vcpu((void *)map_word(words, struct timer_map, direct_vtimer), &timer);
+	vcpu = ctx_vcpu(c, (void *)map_word(words, struct timer_map, direct_vtimer), &timer);
+	if (!vcpu)
+		return 0;
 	irq = in_hardirq();
 	c->map_in_irq = irq;
-	if (irq) {
+	if (irq)
 		c->soft_vcpu = 0;
-	} else {
-		c->map_vcpu = (__u64)vcpu;
-		c->map_tid = current_tid();
-	}
+	bind(c, vcpu);
 	who = cached_who(c, vcpu);
 	if (!who)
 		return 0;
@@ -247,12 +237,13 @@ static __always_inline int on_level(__u8 kind, __u64 vcpu_id, __u32 irq, __u8 le
 		timer = timer_of_irq(st->irq, irq);
 		at = KT_AT_SOFT_TIMER;
 	} else {
-		who = task_who(c, &vcpu);
+		who = bound_who(c, &vcpu);
 		timer = vcpu ? timer_of_irq(c->irq, irq) : KT_TIMER_NONE;
 		if (hard)
 			at = KT_AT_HOST_IRQ;
 	}
-	if (!who || !timer_wanted(timer))
+	/* An interrupt that is no timer's: the PMU's, or one the VMM wires. */
+	if (!who || (timer == KT_TIMER_NONE && !(who & KT_WHO_TID)) || !timer_wanted(timer))
 		return 0;
 	ev.sub = KT_SUB(timer, at);
 	emit(c, who, &ev);
@@ -288,6 +279,7 @@ static __noinline int check_offset(struct kt_cpu *c, struct arch_timer_context *
 	struct kt_event ev = { .kind = KT_EV_OFFSET };
 	__u64 key = (__u64)vcpu, offset_ticks;
 	struct vcpu_state *st;
+	__u64 i = timer;
 
 	if (!c || timer > KT_VTIMER)
 		return 0;
@@ -295,14 +287,16 @@ static __noinline int check_offset(struct kt_cpu *c, struct arch_timer_context *
 	if (!st)
 		return 0;
 	offset_ticks = read_offset(ctx, vcpu, timer);
+	/* The compiler knows that timer is 0 or 1, the verifier does not. */
+	asm volatile("%0 &= 1" : "+r"(i));
 	if (st->offset_epoch != file_epoch) {
 		st->offset_epoch = file_epoch;
 		st->offset_known = 0;
 	}
-	if (st->offset_known >> timer & 1 && st->offset_ticks[timer] == offset_ticks)
+	if (st->offset_known >> timer & 1 && st->offset_ticks[i] == offset_ticks)
 		return 0;
 	st->offset_known |= 1u << timer;
-	st->offset_ticks[timer] = offset_ticks;
+	st->offset_ticks[i] = offset_ticks;
 	c->offset_gen = ++st->offset_gen;
 	ev.sub = KT_SUB(timer, 0);
 	ev.offset.offset_ticks = offset_ticks;
@@ -344,13 +338,17 @@ static __always_inline int on_regs(__u8 kind, struct arch_timer_context *ctx)
 
 	if (!c)
 		return 0;
-	vcpu = ctx_vcpu(ctx, &timer);
-	who = cached_who(c, vcpu);
-	if (!who || !timer_wanted(timer) || !vcpu)
+	vcpu = ctx_vcpu(c, ctx, &timer);
+	if (!vcpu)
 		return 0;
+	who = cached_who(c, vcpu);
 	/* A vCPU that has been put no longer gives its thread an identity. */
 	if (kind == KT_EV_SAVE)
-		c->map_vcpu = 0;
+		c->bound_vcpu = 0;
+	else
+		bind(c, vcpu);
+	if (!who || !timer_wanted(timer))
+		return 0;
 	check_offset(c, ctx, vcpu, timer);
 	ev.sub = KT_SUB(timer, 0);
 	ev.regs.cval_ticks = timer_cval(vcpu, timer);
@@ -371,8 +369,8 @@ static __always_inline int on_emulate(struct arch_timer_context *ctx, __u8 shoul
 
 	if (!c)
 		return 0;
-	vcpu = ctx_vcpu(ctx, &timer);
-	who = cached_who(c, vcpu);
+	vcpu = ctx_vcpu(c, ctx, &timer);
+	who = vcpu ? cached_who(c, vcpu) : thread_who();
 	if (!who || !timer_wanted(timer))
 		return 0;
 	ev.sub = KT_SUB(timer, 0);

@@ -6,26 +6,18 @@
 #include "emit.bpf.h"
 #include "identity.bpf.h"
 
-#define MAX_LRS 16		/* GICv3 has up to 16; GICv2 hosts with more are unknown */
-#define VGIC_IRQ_BYTES 160	/* struct vgic_irq: 72 to 104 bytes on 5.10 to 7.2 */
-
-struct lr_set {
-	__u32 used;
-	__u64 lr[MAX_LRS];
-};
-
 static __always_inline void read_lrs(struct kvm_vcpu *vcpu, struct lr_set *set)
 {
-	__u32 i, narrow[MAX_LRS];
+	__u32 i;
 
 	if (knobs.gic == 2) {
 		set->used = BPF_CORE_READ(vcpu, arch.vgic_cpu.vgic_v2.used_lrs);
 		if (!set->used)
 			return;
-		bpf_probe_read_kernel(narrow, sizeof(narrow), (void *)vcpu +
+		bpf_probe_read_kernel(set->narrow, sizeof(set->narrow), (void *)vcpu +
 			bpf_core_field_offset(struct kvm_vcpu, arch.vgic_cpu.vgic_v2.vgic_lr));
 		for (i = 0; i < MAX_LRS; i++)
-			set->lr[i] = narrow[i];
+			set->lr[i] = set->narrow[i];
 		return;
 	}
 	set->used = BPF_CORE_READ(vcpu, arch.vgic_cpu.vgic_v3.used_lrs);
@@ -50,14 +42,13 @@ static __always_inline __u32 find_lr(const struct lr_set *set, __u32 irq)
 	return MAX_LRS;
 }
 
-static __always_inline __u16 irq_state(struct kvm_vcpu *vcpu, __u32 irq)
+static __always_inline __u16 irq_state(struct lr_set *set, struct kvm_vcpu *vcpu, __u32 irq)
 {
 	struct vgic_cpu___ptr *ptr = (void *)vcpu + bpf_core_field_offset(struct kvm_vcpu, arch.vgic_cpu);
 	struct vgic_cpu *arr = (void *)ptr;
-	__u64 addr;
-	__u8 copy[VGIC_IRQ_BYTES] = {};
-	struct vgic_irq *q = (void *)copy;
+	struct vgic_irq *q = (void *)set->irq;
 	__u16 state = 0;
+	__u64 addr;
 
 	if (irq >= 32 || bpf_core_type_size(struct vgic_irq) > VGIC_IRQ_BYTES)
 		return 0;
@@ -67,7 +58,7 @@ static __always_inline __u16 irq_state(struct kvm_vcpu *vcpu, __u32 irq)
 	else
 		addr = (__u64)arr + bpf_core_field_offset(struct vgic_cpu, private_irqs);
 	addr += irq * bpf_core_type_size(struct vgic_irq);
-	bpf_probe_read_kernel(copy, bpf_core_type_size(struct vgic_irq), (void *)addr);
+	bpf_probe_read_kernel(set->irq, bpf_core_type_size(struct vgic_irq), (void *)addr);
 	if (BPF_CORE_READ_BITFIELD(q, line_level))
 		state |= KT_LR_LINE;
 	if (BPF_CORE_READ_BITFIELD(q, pending_latch))
@@ -83,7 +74,7 @@ static __always_inline __u16 irq_state(struct kvm_vcpu *vcpu, __u32 irq)
 	return state;
 }
 
-static __noinline int emit_lr(struct kt_cpu *c, struct kvm_vcpu *vcpu, const struct lr_set *set,
+static __noinline int emit_lr(struct kt_cpu *c, struct kvm_vcpu *vcpu, struct lr_set *set,
 			      __u32 sub)
 {
 	struct kt_event ev = { .kind = KT_EV_LR, .sub = sub };
@@ -99,7 +90,7 @@ static __noinline int emit_lr(struct kt_cpu *c, struct kvm_vcpu *vcpu, const str
 	/* Empty again and again is not worth an event. */
 	if (i >= MAX_LRS && !open)
 		return 0;
-	ev.lr.state = irq_state(vcpu, irq) | (knobs.gic == 2 ? KT_LR_V2 : 0);
+	ev.lr.state = irq_state(set, vcpu, irq) | (knobs.gic == 2 ? KT_LR_V2 : 0);
 	ev.lr.used = set->used;
 	if (i < MAX_LRS) {
 		ev.lr.state |= KT_LR_PRESENT;
@@ -117,23 +108,24 @@ static __noinline int emit_lr(struct kt_cpu *c, struct kvm_vcpu *vcpu, const str
 static __always_inline int on_lr(__u32 at)
 {
 	struct kt_cpu *c = this_cpu();
-	struct lr_set set = {};
 	struct kvm_vcpu *vcpu;
-	__u32 who;
+	struct lr_set *set;
+	__u32 who, zero = 0;
 
-	if (!c)
+	set = bpf_map_lookup_elem(&lr_sets, &zero);
+	if (!c || !set)
 		return 0;
-	who = task_who(c, &vcpu);
+	who = bound_who(c, &vcpu);
 	if (!who || !vcpu)
 		return 0;
-	read_lrs(vcpu, &set);
+	read_lrs(vcpu, set);
 	/* Nothing in any LR before, nothing now. */
-	if (!set.used && !(c->lr_open & 3))
+	if (!set->used && !(c->lr_open & 3))
 		return 0;
 	if (timer_wanted(KT_VTIMER))
-		emit_lr(c, vcpu, &set, KT_SUB(KT_VTIMER, at));
+		emit_lr(c, vcpu, set, KT_SUB(KT_VTIMER, at));
 	if (timer_wanted(KT_PTIMER))
-		emit_lr(c, vcpu, &set, KT_SUB(KT_PTIMER, at));
+		emit_lr(c, vcpu, set, KT_SUB(KT_PTIMER, at));
 	return 0;
 }
 
@@ -146,7 +138,7 @@ static __always_inline int on_wire(__u32 irq, __u8 level)
 
 	if (!c)
 		return 0;
-	who = task_who(c, &vcpu);
+	who = bound_who(c, &vcpu);
 	if (!who || !vcpu)
 		return 0;
 	timer = timer_of_irq(c->irq, irq);
@@ -170,7 +162,7 @@ static __always_inline int on_irqchip(__u32 host_irq, __u32 which, __u8 val)
 
 	if (!c || which != IRQCHIP_STATE_ACTIVE)
 		return 0;
-	who = task_who(c, &vcpu);
+	who = bound_who(c, &vcpu);
 	if (!who || !vcpu)
 		return 0;
 	timer = timer_of_irq(c->host_irq, host_irq);

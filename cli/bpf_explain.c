@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+#define _GNU_SOURCE	/* vasprintf */
 #include "bpf_explain.h"
 
 #include <bpf/libbpf.h>
 #include <errno.h>
 #include <linux/capability.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/capability.h>
 #include <sys/utsname.h>
@@ -23,12 +25,18 @@
 
 static int print_fn(enum libbpf_print_level level, const char *fmt, va_list ap)
 {
-	char text[1024];
+	char *text;
+	int n;
 
 	(void)level;
-	vsnprintf(text, sizeof(text), fmt, ap);
-	text[strcspn(text, "\n")] = '\0';
-	kt_debug("libbpf: %s", text);
+	/* The verifier's log is one message of many lines. */
+	n = vasprintf(&text, fmt, ap);
+	if (n < 0)
+		return 0;
+	if (n && text[n - 1] == '\n')
+		text[n - 1] = '\0';
+	kt_debug("%s", text);
+	free(text);
 	return 0;
 }
 

@@ -202,7 +202,7 @@ static int choose_programs(struct kvmtimer_bpf *skel, const struct kt_capture_op
 		prog = bpf_object__find_program_by_name(skel->obj, p->program);
 		if (!prog)
 			return kt_err(-ENOENT, "program %s is missing from the BPF object", p->program);
-		load = p->detail <= o->detail;
+		load = p->detail <= (int)o->detail;
 		if (p->detail == KT_DETAIL_LR)
 			load = load && skel->rodata->knobs.gic;
 		if (p->group == KT_GROUP_FENTRY)

@@ -42,9 +42,9 @@ struct kt_cpu {
 	__u32 lr_open;		/* bit per timer: the last LR sample was not "empty" */
 	__u32 wire_irq;		/* argument of the get_input_level call in flight */
 
-	/* last kvm_get_timer_map from task context: who a bare event belongs to without a loaded vCPU */
-	__u64 map_vcpu;
-	__u32 map_tid;
+	/* whom bare events on this CPU belong to, while this thread runs: bpf/identity.bpf.h */
+	__u64 bound_vcpu;
+	__u32 bound_tid;
 	__u32 map_in_irq;	/* the newest map on this CPU came from a hard interrupt */
 	/* soft timer whose callback may still be running on top of this CPU's task */
 	__u64 soft_vcpu;
