@@ -6,6 +6,8 @@
 #include <stddef.h>
 #include <kvmtimer/event.h>
 
+#include "store.h"
+
 /*
  * Names, fields and the text form of events.
  *
@@ -13,9 +15,13 @@
  * prints it:
  *
  *	# the story, one sentence
- *	ident 0x1 vm=1 kvm=0xa tgid=100 tid=101 vcpu_id=0 vcpu_idx=0 ppi=27,30 comm="vmm/0"
+ *	fact host.mode=vhe
+ *	clock mono=1000 counter=62500
+ *	ident 0x1 kvm=0xa tgid=100 tid=101 vcpu_id=0 vcpu_idx=0 irq=30,27 comm="vmm/0"
+ *	name kvm=0xa tgid=100 name="web"
  *	1000 cpu0 0x1 entry pc=0x80000000
- *	1250 cpu0 0x1 update_irq.vtimer.host-irq irq=27 traced_vcpu=0 level=1
+ *	1250 cpu0 0x1 update_irq.vtimer.host-irq irq=27 level=1
+ *	loss stream=0 from=1300 until=1400 exit=3
  *
  * Times are ns and may be written with _ between digits.  Fields left out are 0.
  */
@@ -37,6 +43,7 @@ const char *kt_at_name(unsigned int kind, unsigned int at); /* NULL when `at` me
 const struct kt_field *kt_kind_fields(unsigned int kind);
 __u64 kt_field_get(const struct kt_event *ev, const struct kt_field *f);
 void kt_field_set(struct kt_event *ev, const struct kt_field *f, __u64 value);
+bool kt_field_fits(const struct kt_field *f, __u64 value);
 
 /* A record read from outside: kind, timer and CPU in range. */
 bool kt_event_valid(const struct kt_event *ev);
@@ -50,6 +57,13 @@ enum kt_line { KT_LINE_EMPTY, KT_LINE_EVENT, KT_LINE_IDENT, KT_LINE_FACT, KT_LIN
 union kt_line_value {
 	struct kt_event event;
 	struct kt_ident ident;
+	struct kt_clock_pair clock;
+	struct kt_loss loss;
+	struct kt_vm_name name;
+	struct {
+		char key[80];
+		char value[1024];
+	} fact;
 };
 
 /*

@@ -2,6 +2,7 @@
 #ifndef KT_FACTS_H
 #define KT_FACTS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 /*
@@ -35,6 +36,6 @@ int kt_facts_setf(struct kt_facts *f, const char *key, const char *fmt, ...);
 const char *kt_facts_get(const struct kt_facts *f, const char *key);
 
 /* i-th fact in order of first setting; returns false past the end. */
-int kt_facts_at(const struct kt_facts *f, size_t i, const char **key, const char **value);
+bool kt_facts_at(const struct kt_facts *f, size_t i, const char **key, const char **value);
 
 #endif

@@ -27,7 +27,7 @@ typedef void (*kt_order_release_fn)(void *arg, const struct kt_block *b);
 int kt_order_new(kt_order_release_fn release, void *arg, struct kt_order **out);
 void kt_order_free(struct kt_order *o);
 
-/* Takes over event and loss blocks. */
+/* Takes over event and loss blocks, also when it fails with -ENOMEM. */
 int kt_order_push(struct kt_order *o, const struct kt_block *b);
 
 /* Everything older than watermark_ns may be given out; UINT64_MAX at the end of the file. */

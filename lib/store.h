@@ -13,11 +13,11 @@
  * The recording: one append-only file of blocks, little-endian, fixed width.
  *
  *   file   = file header, facts block, block*, [index block + footer]
- *   block  = header { magic, type, length, stream, first_ns, last_ns, lost, crc32c } + payload
+ *   block  = header { magic, type, stream, length, first_ns, last_ns, two CRC32C } + payload
  *
- * Each block stands alone: its header carries its own CRC32C over header and
+ * Each block stands alone: its header carries a CRC32C of itself and one of the
  * payload, so a file killed at any byte reads back to its last whole block and
- * a damaged block is skipped to the next magic.  docs/format.md has the bytes.
+ * a damaged block is skipped.  docs/format.md has the bytes.
  *
  * Streams: every physical CPU is a stream (number = CPU); KT_STREAM_SIDE holds
  * the few events that come from preemptible code on any CPU.  Within a stream
@@ -77,6 +77,7 @@ struct kt_writer_opts {
  * block is on disk when this returns.  Writes are whole blocks in one write();
  * a failed or short write is returned as -errno, the partial block is cut off
  * again where the file allows it, and every later write fails the same way.
+ * Only -EFBIG (max_bytes) leaves the writer usable: close it, or go on elsewhere.
  */
 int kt_writer_create(const char *path, const struct kt_facts *facts,
 		     const struct kt_writer_opts *opts, struct kt_store_writer **out);
@@ -103,6 +104,7 @@ struct kt_block {
 	uint32_t stream;
 	uint64_t first_ns, last_ns;
 	size_t n;		/* elements in the payload */
+	void *memory;		/* the reader's, for kt_reader_release */
 	union {
 		const struct kt_facts *facts;
 		const struct kt_event *events;
@@ -123,7 +125,8 @@ struct kt_read_status {
 };
 
 /*
- * path "-" = stdin.  Only read() is used, so pipes work and memory does not
+ * path "-" = stdin.  A text story (first line "# kvmtimer-events") reads like a
+ * recording.  Only read() is used, so pipes work and memory does not
  * grow with the file.  -EBADMSG with a message for a file that is not ours
  * (saying what it looks like: trace.dat, perf.data, text, gzip, empty…).
  */
