@@ -225,6 +225,7 @@ static int push_stream(struct kt_order *o, const struct kt_block *b)
 	if (!s)
 		s = o->stream[b->stream] = calloc(1, sizeof(*s));
 	if (!h || !s) {
+		o->release(o->arg, b);
 		free(h);
 		return -ENOMEM;
 	}
@@ -285,7 +286,7 @@ static int by_time(const void *pa, const void *pb)
 	/* A gap comes before what follows it. */
 	if ((a->kind == KT_EV_GAP) != (b->kind == KT_EV_GAP))
 		return a->kind == KT_EV_GAP ? -1 : 1;
-	return pa < pb ? -1 : 1;
+	return 0;	/* glibc's merge sort is stable */
 }
 
 static void side_sort(struct side *s)
