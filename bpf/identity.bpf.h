@@ -280,7 +280,8 @@ static __noinline int cache_vcpu(struct kt_cpu *c, struct kvm_vcpu *vcpu)
 	c->lr_open = ~0;
 	c->gen = gen;
 	barrier();
-	c->vcpu = key;
+	/* First seen while KVM enables its timer, before its thread is known: ask again. */
+	c->vcpu = st->tid ? key : 0;
 	return 0;
 }
 

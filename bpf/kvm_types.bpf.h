@@ -62,8 +62,12 @@ struct arch_timer_context {
 };
 
 /* 8625a670afb0: the context knows its index instead of its vCPU. */
+enum kvm_arch_timers {
+	TIMER_PTIMER,
+};
+
 struct arch_timer_context___timer_id {
-	int timer_id;
+	enum kvm_arch_timers timer_id;
 };
 
 /* Until 6.4 the context carries the guest's interrupt number. */
