@@ -1,17 +1,23 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
-# kvmtimer-trace: one non-recursive Makefile, output in $(O).
-#   make            the tool for this machine: build/kvmtimer-trace
-#   make arm64      the tool for an arm64 host: build/arm64/kvmtimer-trace (static)
-#   make test       everything that CI runs
-#   V=1             show commands        O=DIR   build elsewhere
+# kvmtimer-trace: one non-recursive Makefile, all output in $(O).
+#
+#   make             the tool for this machine: build/kvmtimer-trace
+#   make arm64       the tool for an arm64 host, static: build/arm64/kvmtimer-trace
+#   make demo        the seed's scenario on a real arm64 KVM, as a picture
+#   make test        everything that CI runs
+#   make help        all targets
+#
+#   V=1 shows commands; O=DIR builds elsewhere; WITH_BPF=0 leaves recording out.
 
 O ?= build
 V ?= 0
+WITH_BPF ?= $(if $(HAVE_BPF),1,0)
 CROSS ?= aarch64-linux-gnu-
 CLANG ?= clang
 BPFTOOL ?= bpftool
 PKG_CONFIG ?= pkg-config
+PREFIX ?= /usr/local
 
 ifeq ($(V),1)
 Q :=
@@ -24,8 +30,16 @@ endif
 .DELETE_ON_ERROR:
 .SUFFIXES:
 .SECONDARY:
+MAKEFLAGS += --no-builtin-rules
 
-WARNINGS := -Wall -Wextra
+VERSION := $(or $(shell git describe --always --dirty 2>/dev/null),$(file <VERSION))
+
+# What recording needs to be built; without it every command that reads files still works.
+BPFTOOL_PATH := $(firstword $(shell command -v $(BPFTOOL) 2>/dev/null) $(wildcard /usr/sbin/bpftool))
+HAVE_BPF := $(and $(shell command -v $(CLANG) 2>/dev/null),$(BPFTOOL_PATH),$(shell $(PKG_CONFIG) --exists libbpf libelf zlib libcap 2>/dev/null && echo yes))
+
+WARNINGS := -Wall
+WARNINGS += -Wextra
 WARNINGS += -Wshadow
 WARNINGS += -Wstrict-prototypes
 WARNINGS += -Wmissing-prototypes
@@ -33,37 +47,201 @@ WARNINGS += -Wundef
 WARNINGS += -Wvla
 WARNINGS += -Wformat=2
 WARNINGS += -Wwrite-strings
+WARNINGS += -Wno-missing-field-initializers
 ifneq ($(WERROR),0)
 WARNINGS += -Werror
 endif
 
 CFLAGS ?= -O2 -g
-BASE_CFLAGS := -std=gnu11 -Iinclude -Ilib -Icli $(WARNINGS) -MMD -MP
+BASE_CFLAGS := -std=gnu11 -Iinclude -Ilib -Icli $(WARNINGS) -MMD -MP \
+	-ffile-prefix-map=$(CURDIR)=. -DKT_VERSION='"$(VERSION)"'
 
 LIB_SRC := $(wildcard lib/*.c)
-CLI_SRC := $(wildcard cli/*.c)
+BPF_ONLY_SRC := cli/source_bpf.c cli/bpf_explain.c
+CLI_SRC := $(filter-out $(BPF_ONLY_SRC) cli/source_none.c,$(wildcard cli/*.c))
+CLI_SRC += $(if $(filter 1,$(WITH_BPF)),$(BPF_ONLY_SRC),cli/source_none.c)
 
 all: $(O)/kvmtimer-trace
+ifneq ($(WITH_BPF),1)
+	@echo "built without recording: clang, bpftool, libbpf-dev, libelf-dev, zlib1g-dev or libcap-dev is missing"
+endif
 
-$(O)/obj/%.o: %.c
-	$(call msg,CC,$@)
+# ---- BPF: the same object for every kernel, made into a skeleton header ----
+
+BPF_CFLAGS := -g -O2 -target bpf -mcpu=v2 -D__TARGET_ARCH_arm64 -Iinclude -Wall -Wextra \
+	-Wno-unused-parameter -Wno-missing-field-initializers
+# <linux/types.h> wants asm/types.h, which Debian keeps in a folder per architecture.
+BPF_CFLAGS += -idirafter /usr/include/$(shell $(CC) -dumpmachine)
+
+$(O)/bpf/%.bpf.o: bpf/%.bpf.c
+	$(call msg,CLANG,$@)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(BASE_CFLAGS) $(CFLAGS) -c -o $@ $<
+	$(Q)$(CLANG) $(BPF_CFLAGS) -MMD -MP -MT $@ -MF $(@:.o=.d) -c -o $@ $<
+
+$(O)/bpf/%.skel.h: $(O)/bpf/%.bpf.o
+	$(call msg,SKEL,$@)
+	$(Q)$(BPFTOOL_PATH) gen skeleton $< name $*_bpf >$@
+
+SKELETONS := $(O)/bpf/kvmtimer.skel.h $(O)/bpf/probe.skel.h
+
+# ---- the tool, for this machine and for arm64 ----
+
+# $(1) folder of objects, $(2) compiler, $(3) flags
+define compile
+$(1)/%.o: %.c
+	$$(call msg,CC,$$@)
+	$$(Q)mkdir -p $$(@D)
+	$$(Q)$(2) $$(BASE_CFLAGS) $$(CFLAGS) $(3) -c -o $$@ $$<
+
+$(1)/cli/source_bpf.o: $$(SKELETONS)
+endef
+
+$(eval $(call compile,$(O)/obj,$$(CC),-I$(O)/bpf))
+$(eval $(call compile,$(O)/arm64/obj,$$(CROSS)gcc,-I$(O)/bpf -isystem $$(SYSROOT)/usr/include -isystem $$(SYSROOT)/usr/include/aarch64-linux-gnu))
 
 $(O)/libkt.a: $(LIB_SRC:%.c=$(O)/obj/%.o)
 	$(call msg,AR,$@)
 	$(Q)rm -f $@ && $(AR) rcs $@ $^
 
-# Unit tests: tests/unit/test_X.c is one cmocka program.
+CLI_LIBS := $(if $(filter 1,$(WITH_BPF)),-lbpf -lelf -lz -lcap) -ljson-c -lm
+
+$(O)/kvmtimer-trace: $(CLI_SRC:%.c=$(O)/obj/%.o) $(O)/libkt.a
+	$(call msg,LD,$@)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(CLI_LIBS)
+
+# Made and printed by the lab; only asked for when something for arm64 is built.
+SYSROOT = $(or $(KT_SYSROOT),$(eval KT_SYSROOT := $$(shell scripts/lab sysroot))$(KT_SYSROOT))
+
+$(O)/arm64/kvmtimer-trace: $(patsubst %.c,$(O)/arm64/obj/%.o,$(LIB_SRC) $(CLI_SRC))
+	$(call msg,LD,$@)
+	$(Q)$(CROSS)gcc -static $(CFLAGS) -o $@ $^ -L$(SYSROOT)/usr/lib/aarch64-linux-gnu $(CLI_LIBS) 2>$(@D)/ld.log || { cat $(@D)/ld.log >&2; exit 1; }
+	$(Q)$(CROSS)strip -o $@.stripped $@
+
+arm64: $(O)/arm64/kvmtimer-trace lab-programs
+lab-programs: $(O)/lab/vmm $(O)/lab/guest.bin
+
+# ---- what runs inside the lab ----
+
+$(O)/lab/vmm: tests/lab/vmm.c tests/lab/board.h
+	$(call msg,CC,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CROSS)gcc -std=gnu11 -O2 -static $(WARNINGS) -o $@ $< -lpthread
+
+GUEST_SRC := $(wildcard tests/lab/guest/*.S tests/lab/guest/*.c)
+$(O)/lab/guest.bin: $(GUEST_SRC) $(wildcard tests/lab/guest/*.h tests/lab/guest/*.lds) tests/lab/board.h
+	$(call msg,GUEST,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CROSS)gcc -std=gnu11 -O2 $(WARNINGS) -mstrict-align -mgeneral-regs-only -ffreestanding \
+		-fno-stack-protector -fno-pic -nostdlib -static -no-pie -Wl,--build-id=none \
+		-Wl,--no-warn-rwx-segments -Wl,-T,tests/lab/guest/guest.lds -o $(@:.bin=.elf) $(GUEST_SRC)
+	$(Q)$(CROSS)objcopy -O binary $(@:.bin=.elf) $@
+
+# ---- tests ----
+
 UNIT := $(patsubst tests/unit/%.c,$(O)/unit/%,$(wildcard tests/unit/test_*.c))
-unit: $(UNIT)
-$(O)/unit/%: $(O)/obj/tests/unit/%.o $(O)/libkt.a
+$(O)/unit/%: $(O)/obj/tests/unit/%.o $(O)/libkt.a $(O)/obj/cli/ring.o $(O)/obj/cli/escape.o
 	$(call msg,LD,$@)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(CFLAGS) -o $@ $^ -lcmocka -lm $(LDFLAGS)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -lcmocka -lm
+
+unit: $(UNIT)
+
+export KT_BUILD = $(abspath $(O))
+
+# Everything that needs no lab.
+check: all unit check-headers docs-check
+	$(Q)scripts/run-tests $(UNIT) tests/golden/*.t tests/cli/*.t
+
+lab-test: all arm64
+	$(Q)scripts/run-tests tests/lab/*.t
+
+test: all unit arm64 check-headers docs-check
+	$(Q)scripts/run-tests $(UNIT) tests/golden/*.t tests/cli/*.t tests/lab/*.t
+
+deps:
+	$(Q)scripts/deps build test lab
+
+demo:
+	$(Q)scripts/demo
+
+# Each header alone, as its includer may be the first to need it.
+HEADERS := $(wildcard include/kvmtimer/*.h lib/*.h cli/*.h)
+check-headers:
+	$(call msg,HEADERS,$(words $(HEADERS)) headers)
+	$(Q)for h in $(HEADERS); do \
+		$(CC) -std=gnu11 -Iinclude -Ilib -Icli $(WARNINGS) -Wno-pragma-once-outside-header -fsyntax-only -x c $$h || exit 1; done
+	$(Q)if command -v $(CLANG) >/dev/null; then for h in $(filter include/%,$(HEADERS)); do \
+		$(CLANG) $(BPF_CFLAGS) -fsyntax-only -x c $$h || exit 1; done; fi
+
+# ---- documents ----
+
+$(O)/events-doc: scripts/events-doc.c lib/event.h include/kvmtimer/event.h $(O)/libkt.a
+	$(Q)$(CC) $(filter-out -MMD -MP,$(BASE_CFLAGS)) -o $@ $< $(O)/libkt.a
+
+docs: $(O)/events-doc
+	$(Q)$< >docs/events.md
+
+docs-check: $(O)/events-doc
+	$(Q)$< | diff -u docs/events.md - >&2 || { echo "docs/events.md is stale: run make docs" >&2; exit 1; }
+
+MAN := $(patsubst docs/man/%.scd,$(O)/man/%,$(wildcard docs/man/*.scd))
+$(O)/man/%: docs/man/%.scd
+	$(call msg,SCDOC,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)scdoc <$< >$@
+man: $(MAN)
+
+# ---- quality ----
+
+lint: $(SKELETONS)
+	$(Q)shellcheck -x scripts/lab scripts/deps scripts/demo scripts/run-tests .ci/run tests/lib.sh tests/cli/*.t tests/lab/*.t tests/golden/*.t
+	$(Q)cppcheck --quiet --std=c11 --error-exitcode=1 --enable=warning,portability --inline-suppr \
+		--suppress=missingIncludeSystem -Iinclude -Ilib -Icli -DKT_VERSION='""' lib cli
+	$(Q)clang-tidy --quiet $(LIB_SRC) $(CLI_SRC) -- -std=gnu11 -Iinclude -Ilib -Icli -I$(O)/bpf -DKT_VERSION='""'
+
+# The whole suite that needs no lab, in a build of its own with sanitizers.
+asan:
+	$(Q)$(MAKE) --no-print-directory O=$(O)/asan CFLAGS="-O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer" check
+
+FUZZERS := $(patsubst tests/fuzz/%.c,$(O)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
+FUZZ_SECONDS ?= 20
+$(O)/fuzz/%: tests/fuzz/%.c $(LIB_SRC)
+	$(call msg,FUZZ,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CLANG) -std=gnu11 -O1 -g -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -Iinclude -Ilib -o $@ $^
+
+fuzz: $(FUZZERS) $(O)/kvmtimer-trace
+	$(Q)scripts/fuzz $(FUZZ_SECONDS) $(FUZZERS)
+
+cover:
+	$(Q)$(MAKE) --no-print-directory O=$(O)/cover CFLAGS="-O0 -g --coverage" check
+	$(Q)scripts/cover $(O)/cover
+
+bench-offline: all $(O)/synth
+	$(Q)scripts/bench-offline $(O)
+bench-capture: arm64
+	$(Q)scripts/bench-capture $(O)
+$(O)/synth: tests/bench/synth.c $(O)/libkt.a
+	$(call msg,LD,$@)
+	$(Q)$(CC) $(filter-out -MMD -MP,$(BASE_CFLAGS)) $(CFLAGS) -o $@ $^
+
+install: all man
+	install -D -m 755 $(O)/kvmtimer-trace $(DESTDIR)$(PREFIX)/bin/kvmtimer-trace
+	install -d $(DESTDIR)$(PREFIX)/share/man/man1
+	install -m 644 $(MAN) $(DESTDIR)$(PREFIX)/share/man/man1/
+	install -D -m 644 scripts/completion.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/kvmtimer-trace
+
+uninstall:
+	rm -f $(DESTDIR)$(PREFIX)/bin/kvmtimer-trace $(MAN:$(O)/man/%=$(DESTDIR)$(PREFIX)/share/man/man1/%)
+	rm -f $(DESTDIR)$(PREFIX)/share/bash-completion/completions/kvmtimer-trace
 
 clean:
 	rm -rf $(O)
 
--include $(shell find $(O)/obj -name '*.d' 2>/dev/null)
-.PHONY: all unit clean
+help:
+	@echo "all arm64 | demo test check lab-test | lint check-headers asan fuzz cover"
+	@echo "bench-capture bench-offline | docs man install uninstall deps clean"
+
+-include $(shell find $(O) -name '*.d' 2>/dev/null)
+.PHONY: all arm64 lab-programs unit check lab-test test deps demo check-headers docs docs-check man \
+	lint asan fuzz cover bench-offline bench-capture install uninstall clean help

@@ -71,14 +71,4 @@ void kt_capture_new_file(struct kt_capture *c);
 /* Detaches and frees; NULL is fine. */
 void kt_capture_close(struct kt_capture *c);
 
-/* One line of doctor's table. */
-struct kt_capture_probe {
-	const char *name;	/* what is observed */
-	const char *how;	/* raw_tp, kprobe, fentry, or NULL: not here */
-	const char *why;	/* why not, and what is lost */
-};
-
-/* Calls fn for every probe of both details, trying to attach each; detaches again. */
-int kt_capture_probes(void (*fn)(void *arg, const struct kt_capture_probe *p), void *arg);
-
 #endif

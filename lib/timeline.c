@@ -255,6 +255,11 @@ static size_t first_from(const struct row *r, uint64_t when_ns)
 	return lo;
 }
 
+static uint8_t edge_of(uint8_t from, uint8_t to)
+{
+	return to > from ? KT_EDGE_RISING : KT_EDGE_FALLING;
+}
+
 void kt_timeline_sample(const struct kt_timeline *t, size_t row, uint64_t from_ns, uint64_t to_ns,
 			struct kt_sample *out)
 {
@@ -275,8 +280,8 @@ void kt_timeline_sample(const struct kt_timeline *t, size_t row, uint64_t from_n
 
 		if (c->certainty && certainty && c->value != value)
 			out->steps++;
-		if (c->lo_ns < c->hi_ns && c->value != value)
-			out->uncertain_edge = 1;
+		if (c->lo_ns < c->hi_ns && certainty && c->value != value)
+			out->edge = edge_of(value, c->value);
 		value = c->value;
 		certainty = c->certainty;
 		if (certainty)
@@ -285,8 +290,9 @@ void kt_timeline_sample(const struct kt_timeline *t, size_t row, uint64_t from_n
 			out->certainty = certainty;
 	}
 	/* An edge that ends later may already have happened in this column. */
-	if (i < r->n && r->change[i].lo_ns < to_ns && r->change[i].value != value && certainty)
-		out->uncertain_edge = 1;
+	if (i < r->n && r->change[i].lo_ns < to_ns && r->change[i].lo_ns < r->change[i].hi_ns &&
+	    r->change[i].certainty && r->change[i].value != value && certainty)
+		out->edge = edge_of(value, r->change[i].value);
 	out->value = value;
 }
 

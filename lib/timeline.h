@@ -49,13 +49,15 @@ const struct kt_row *kt_timeline_row(const struct kt_timeline *t, size_t i);
 /* All steps of a row in time order, the state before the window first. */
 const struct kt_change *kt_timeline_changes(const struct kt_timeline *t, size_t row, size_t *n);
 
+enum { KT_EDGE_NONE, KT_EDGE_RISING, KT_EDGE_FALLING };
+
 /* What a column of width [from, to) shows. */
 struct kt_sample {
 	uint8_t value;		/* at the end of the column */
 	uint8_t certainty;	/* the least certain in the column */
 	uint32_t steps;		/* changes of value inside the column */
 	uint32_t values;	/* bit per value seen inside the column */
-	uint8_t uncertain_edge;	/* an edge whose [lo, hi] covers (part of) the column */
+	uint8_t edge;		/* an edge whose [lo, hi] covers part of the column: KT_EDGE_* */
 };
 
 void kt_timeline_sample(const struct kt_timeline *t, size_t row, uint64_t from_ns, uint64_t to_ns,

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "anonymise.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "escape.h"
+#include "facts.h"
+
+static struct {
+	bool on;
+	uint32_t *pid;		/* in order of first sight: the made-up one is 1001 + index */
+	size_t nr_pids;
+} state;
+
+void kt_anonymise(bool on)
+{
+	state.on = on;
+}
+
+bool kt_anonymised(void)
+{
+	return state.on;
+}
+
+const char *kt_show_vm(uint32_t number, const char *name)
+{
+	static char buf[32];
+
+	if (!state.on)
+		return name && *name ? kt_safe(name) : "?";
+	snprintf(buf, sizeof(buf), "vm-%u", number);
+	return buf;
+}
+
+const char *kt_show_comm(uint32_t vm, uint32_t vcpu_id, const char *comm)
+{
+	static char buf[48];
+
+	if (!state.on)
+		return kt_safe_n(comm, 16);
+	snprintf(buf, sizeof(buf), "vm-%u/%u", vm, vcpu_id);
+	return buf;
+}
+
+uint32_t kt_show_pid(uint32_t pid)
+{
+	uint32_t *bigger;
+
+	if (!state.on || !pid)
+		return pid;
+	for (size_t i = 0; i < state.nr_pids; i++)
+		if (state.pid[i] == pid)
+			return 1001 + i;
+	bigger = realloc(state.pid, (state.nr_pids + 1) * sizeof(*bigger));
+	if (!bigger)
+		return 0;
+	state.pid = bigger;
+	bigger[state.nr_pids++] = pid;
+	return 1000 + state.nr_pids;
+}
+
+const char *kt_show_fact(const char *key, const char *value)
+{
+	static const char *const hidden[][2] = {
+		{ "host.name", "host-1" }, { "host.boot_id", "hidden" }, { "host.cmdline", "hidden" },
+		{ "capture.command", "hidden" }, { "capture.filter", "hidden" },
+	};
+
+	if (!value)
+		return NULL;
+	for (size_t i = 0; state.on && i < sizeof(hidden) / sizeof(hidden[0]); i++)
+		if (!strcmp(key, hidden[i][0]))
+			return hidden[i][1];
+	return kt_safe(value);
+}

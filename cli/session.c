@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "session.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "log.h"
+
+struct reading {
+	struct kt_store_reader *reader;
+	struct kt_order *order;
+	const struct kt_session_opts *opts;
+	struct kt_session *s;
+};
+
+static void release(void *arg, const struct kt_block *b)
+{
+	struct reading *r = arg;
+
+	kt_reader_release(r->reader, b);
+}
+
+static int copy_facts(struct kt_facts *to, const struct kt_facts *from)
+{
+	const char *key, *value;
+	int err = 0;
+
+	for (size_t i = 0; !err && kt_facts_at(from, i, &key, &value); i++)
+		err = kt_facts_set(to, key, value);
+	return err;
+}
+
+static int feed(struct reading *r)
+{
+	const struct kt_event *ev;
+	size_t n;
+	int err = 0;
+
+	while (!err && (n = kt_order_next(r->order, &ev)))
+		err = kt_model_feed(r->s->model, ev, n);
+	return err;
+}
+
+static int take_block(struct reading *r, const struct kt_block *b)
+{
+	if (r->opts->block && b->type != KT_BLOCK_EVENTS)
+		r->opts->block(r->opts->arg, b);
+	switch (b->type) {
+	case KT_BLOCK_FACTS:
+		return copy_facts(r->s->facts, b->facts);
+	case KT_BLOCK_IDENT:
+		return kt_model_idents(r->s->model, b->idents, b->n);
+	case KT_BLOCK_NAME:
+		return kt_model_name(r->s->model, b->name);
+	case KT_BLOCK_CLOCK:
+		kt_model_clock(r->s->model, b->clock, b->n);
+		return 0;
+	case KT_BLOCK_EVENTS:
+	case KT_BLOCK_LOSS:
+		return kt_order_push(r->order, b);
+	case KT_BLOCK_MARK:
+		kt_order_mark(r->order, b->first_ns);
+		return 0;
+	case KT_BLOCK_INDEX:
+		return 0;
+	}
+	return 0;
+}
+
+static int read_all(struct reading *r)
+{
+	struct kt_block b;
+	int got, err;
+
+	while ((got = kt_reader_next(r->reader, &b)) > 0) {
+		err = take_block(r, &b);
+		if (!err)
+			err = feed(r);
+		if (err)
+			return kt_err(err, "cannot read on in %s: %s", r->opts->path, strerror(-err));
+	}
+	if (got < 0)
+		return got;
+	kt_order_mark(r->order, UINT64_MAX);
+	return feed(r);
+}
+
+int kt_session_read(const struct kt_session_opts *opts, struct kt_session *out)
+{
+	struct reading r = { .opts = opts, .s = out };
+	struct kt_model_opts mo = { .sink = opts->sink, .only_vm = opts->only_vm };
+	int err;
+
+	memset(out, 0, sizeof(*out));
+	out->path = opts->path;
+	err = kt_reader_open(opts->path, &r.reader);
+	if (err)
+		return err;
+	err = kt_facts_new(&out->facts);
+	mo.facts = out->facts;
+	if (!err)
+		err = kt_model_new(&mo, &out->model);
+	if (!err)
+		err = kt_order_new(release, &r, &r.order);
+	if (err) {
+		err = kt_err(err, "out of memory");
+		goto out;
+	}
+	if (opts->ready)
+		opts->ready(opts->arg, out->model);
+	err = read_all(&r);
+	kt_model_finish(out->model);
+	out->status = *kt_reader_status(r.reader);
+	out->late = kt_order_late(r.order);
+out:
+	kt_order_free(r.order);
+	kt_reader_close(r.reader);
+	if (err)
+		kt_session_free(out);
+	return err;
+}
+
+void kt_session_free(struct kt_session *s)
+{
+	kt_model_free(s->model);
+	kt_facts_free(s->facts);
+	s->model = NULL;
+	s->facts = NULL;
+}
+
+bool kt_session_clean(const struct kt_session *s)
+{
+	return s->status.closed_well && !s->status.bad_blocks && !s->late &&
+	       !kt_model_totals(s->model)->lost;
+}
+
+const char *kt_input_path(const char *option, int nr_args, char **args)
+{
+	if (nr_args > 1 || (nr_args && option)) {
+		fprintf(stderr, "one recording at a time: \"%s\" is one too many\n",
+			args[nr_args - 1]);
+		return NULL;
+	}
+	return option ? option : nr_args ? args[0] : KT_DEFAULT_FILE;
+}

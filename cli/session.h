@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef KT_SESSION_H
+#define KT_SESSION_H
+
+#include "facts.h"
+#include "model.h"
+#include "order.h"
+#include "store.h"
+
+/* A recording read to its end: file -> order -> model, and what is known then. */
+struct kt_session {
+	struct kt_model *model;
+	struct kt_facts *facts;			/* a copy: outlives the file */
+	struct kt_read_status status;
+	uint64_t late;				/* events dropped because they came too late */
+	const char *path;
+};
+
+struct kt_session_opts {
+	const char *path;			/* "-" = stdin */
+	const struct kt_model_sink *sink;	/* NULL: figures only */
+	/* called once the model exists and before the first event; may be NULL */
+	void (*ready)(void *arg, struct kt_model *model);
+	/* called for every block that is not events, as read; may be NULL */
+	void (*block)(void *arg, const struct kt_block *b);
+	void *arg;
+	uint32_t only_vm;
+};
+
+/* 0 or -errno, which has been said. */
+int kt_session_read(const struct kt_session_opts *opts, struct kt_session *out);
+void kt_session_free(struct kt_session *s);
+
+/* The file is whole and nothing was lost. */
+bool kt_session_clean(const struct kt_session *s);
+
+/* Positional FILE, -i FILE, or the default; NULL (and said) when there are too many. */
+const char *kt_input_path(const char *option, int nr_args, char **args);
+
+#define KT_DEFAULT_FILE "kvmtimer.data"
+
+#endif
