@@ -155,7 +155,11 @@ check: all unit check-headers docs-check
 lab-test: all arm64
 	$(Q)scripts/run-tests tests/lab/*.t
 
-test: all unit arm64 check-headers docs-check
+test: 
+	$(Q)scripts/deps build test lab
+	$(Q)$(MAKE) --no-print-directory test-all
+
+test-all: all unit arm64 check-headers docs-check
 	$(Q)scripts/run-tests $(UNIT) tests/golden/*.t tests/cli/*.t tests/lab/*.t
 
 deps:
@@ -243,5 +247,5 @@ help:
 	@echo "bench-capture bench-offline | docs man install uninstall deps clean"
 
 -include $(shell find $(O) -name '*.d' 2>/dev/null)
-.PHONY: all arm64 lab-programs unit check lab-test test deps demo check-headers docs docs-check man \
+.PHONY: all test-all arm64 lab-programs unit check lab-test test deps demo check-headers docs docs-check man \
 	lint asan fuzz cover bench-offline bench-capture install uninstall clean help

@@ -97,7 +97,8 @@ static __noinline int emit_lr(struct kt_cpu *c, struct kvm_vcpu *vcpu, struct lr
 		ev.lr.lr = set->lr[i];
 		ev.lr.lr_idx = i;
 		c->lr_open |= 1u << timer;
-	} else if (KT_SUB_AT(sub) != KT_AT_FOLD_IN) {
+	} else if (KT_SUB_AT(sub) == KT_AT_FLUSH) {
+		/* Folding empties the registers each time; only a flush without it closes. */
 		c->lr_open &= ~(1u << timer);
 	}
 	emit(c, c->who, &ev);

@@ -24,8 +24,8 @@
 #include "wave.h"
 
 #define WHOLE_EVENTS 400	/* a recording this short is shown whole */
-#define BEFORE 12		/* else this many events before the first rise ... */
-#define AFTER 60		/* ... and after it */
+#define BEFORE 24		/* else this many events before the first rise ... */
+#define AFTER 130		/* ... and after it */
 #define FEW_STEPS 60		/* listed in words without being asked */
 
 enum color { COLOR_AUTO, COLOR_ALWAYS, COLOR_NEVER };
@@ -261,7 +261,7 @@ static void print_text(const struct kt_timeline *t, const struct kt_session *s,
 {
 	struct kt_wave_opts wo = { .from_ns = w->from_ns, .to_ns = w->to_ns, .zero_ns = w->from_ns,
 				   .width = terminal_width(), .ascii = opt.ascii,
-				   .color = use_color() };
+				   .color = use_color(), .idle = opt.timers != 0 };
 	struct kt_timeline_status ts;
 
 	kt_timeline_status(t, &ts);

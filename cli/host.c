@@ -185,7 +185,8 @@ int kt_host_facts(struct kt_facts *f)
 		if (read_file(sysctls[i][1], buf, sizeof(buf)) <= 0)
 			continue;
 		trim(buf);
-		err = kt_facts_set(f, sysctls[i][0], buf);
+		if (*buf && strcmp(buf, "(null)"))
+			err = kt_facts_set(f, sysctls[i][0], buf);
 	}
 	scan_interrupts(&irqs);
 	if (irqs.mode && !err) {

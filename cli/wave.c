@@ -247,6 +247,24 @@ static void print_legend(const struct kt_wave_opts *o)
 	       "I host timer irq  T soft timer\n");
 }
 
+/* A timer that stays low all along is not worth its rows, unless nothing else is there. */
+static bool timer_is_idle(const struct kt_timeline *t, uint32_t vcpu, uint8_t timer,
+			  const struct kt_wave_opts *o)
+{
+	struct kt_sample s;
+
+	for (size_t i = 0; i < kt_timeline_nr_rows(t); i++) {
+		const struct kt_row *row = kt_timeline_row(t, i);
+
+		if (row->vcpu != vcpu || row->timer != timer)
+			continue;
+		kt_timeline_sample(t, i, o->from_ns, o->to_ns, &s);
+		if (s.values & ~1u || s.edge)
+			return false;
+	}
+	return true;
+}
+
 void kt_wave_print(const struct kt_timeline *t, const struct kt_model *m,
 		   const struct kt_wave_opts *o)
 {
@@ -262,7 +280,9 @@ void kt_wave_print(const struct kt_timeline *t, const struct kt_model *m,
 			print_axis(o, columns);
 			print_marks(t, vcpu, o, columns);
 		}
-		print_row(t, i, o, columns);
+		if (row->timer == KT_TIMER_NONE || o->idle ||
+		    !timer_is_idle(t, vcpu, row->timer, o))
+			print_row(t, i, o, columns);
 	}
 	print_legend(o);
 }

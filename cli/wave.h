@@ -14,6 +14,7 @@ struct kt_wave_opts {
 	uint64_t zero_ns;		/* where the axis counts from */
 	unsigned int width;		/* columns in all */
 	bool ascii, color;
+	bool idle;			/* also timers that stay low throughout */
 };
 
 void kt_wave_print(const struct kt_timeline *t, const struct kt_model *m,

@@ -5,6 +5,7 @@ struct cpu cpus[MAX_VCPUS];
 enum timer the_timer = VTIMER;
 unsigned int nr_cpus = 1;
 static unsigned int gic, irq_of[2];
+static bool exit_in_handler;
 static void (*volatile cpu_fn[MAX_VCPUS])(unsigned int index);
 void secondary_start(void);
 
@@ -260,6 +261,9 @@ static void on_timer(struct cpu *c, enum timer t)
 	uint64_t late = counter(t) - c->next_cval[t];
 
 	c->taken[t]++;
+	/* An exit between acknowledge and EOI: the host sees the list register active. */
+	if (exit_in_handler)
+		hvc(PSCI_VERSION, 0, 0, 0);
 	if (!(get_ctl(t) & CTL_ISTATUS)) {
 		c->spurious++;
 		return;
@@ -331,6 +335,7 @@ void guest_main(unsigned int index, const char *params)
 	first_mpidr = read_reg(mpidr_el1) & 0xffff;
 	gic = param("gic", 3);
 	nr_cpus = param("vcpus", 1);
+	exit_in_handler = param("hexit", 0);
 	irq_of[VTIMER] = param("vppi", 27);
 	irq_of[PTIMER] = param("pppi", 30);
 	the_timer = param_is("timer", "p") ? PTIMER : VTIMER;

@@ -1,0 +1,101 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Runs inside a lab host: acts the scenarios under the recorder and keeps, beside
+# each recording, what independent witnesses counted: KVM's own statistics, the
+# VMM's thread ids, and ftrace's hist triggers, which count in the kernel and
+# lose nothing.
+cd /lab || exit 1
+T=/sys/kernel/tracing
+G=/lab/bin/guest.bin
+
+# One kprobe on the function behind kvm_timer_update_irq: its first argument is the vCPU.
+echo 'p:kt/upd kvm_timer_update_irq vcpu=%x0:x64' >$T/kprobe_events || exit 1
+
+witness_on() {
+	echo 'hist:keys=vcpu.hex' >$T/events/kt/upd/trigger
+	for e in kvm_entry kvm_exit kvm_timer_update_irq kvm_timer_save_state kvm_timer_restore_state; do
+		echo 'hist:keys=common_cpu' >$T/events/kvm/$e/trigger 2>/dev/null ||
+			echo 'hist:keys=common_pid' >$T/events/kvm/$e/trigger
+	done
+}
+
+witness_off() {
+	cat $T/events/kt/upd/hist >"$KT_OUT/$1.by-vcpu"
+	for e in kvm_entry kvm_exit kvm_timer_update_irq kvm_timer_save_state kvm_timer_restore_state; do
+		echo "$e $(awk '/^ *Hits:/ { print $2 }' $T/events/kvm/$e/hist)"
+	done >"$KT_OUT/$1.produced"
+	echo '!hist:keys=vcpu.hex' >$T/events/kt/upd/trigger
+	for e in kvm_entry kvm_exit kvm_timer_update_irq kvm_timer_save_state kvm_timer_restore_state; do
+		echo '!hist:keys=common_cpu' >$T/events/kvm/$e/trigger 2>/dev/null
+		echo '!hist:keys=common_pid' >$T/events/kvm/$e/trigger 2>/dev/null
+	done
+}
+
+# record NAME OPTIONS... -- COMMAND, with witnesses
+record() {
+	name=$1
+	shift
+	witness_on
+	kvmtimer-trace record -q -o "$KT_OUT/$name.data" "$@" >"$KT_OUT/$name.out" 2>"$KT_OUT/$name.err"
+	echo $? >"$KT_OUT/$name.status"
+	witness_off "$name"
+}
+
+case $1 in
+matrix)
+	record two-vms --detail lr -- sh -c "
+		vmm --print-ids --name a --vcpus 2 --timeout 60 $G scenario=periodic n=60 period=2000 &
+		vmm --print-ids --name b --vcpus 2 --timeout 60 $G scenario=periodic n=60 period=2000 wfi=1; wait"
+	record small-ring --buffer-size 4K -- vmm --stats --timeout 60 $G scenario=timer n=4000
+	record seed0 -- vmm --timeout 30 $G scenario=seed k=0 rounds=5
+	record seed1 -- vmm --timeout 30 $G scenario=seed k=1 rounds=5
+	record seed2 -- vmm --timeout 30 $G scenario=seed k=2 rounds=5 how=imask
+	record active --detail lr -- vmm --timeout 30 $G scenario=periodic n=10 period=2000 hexit=1
+	record wfi -- vmm --timeout 60 --stats $G scenario=wfi n=5 us=20000
+	record ptimer --detail lr -- vmm --timeout 60 $G scenario=periodic timer=p n=20 period=2000
+	record kinds -- vmm --timeout 60 --stats $G scenario=kinds n=50
+	record user --detail lr -- vmm --timeout 60 --gic none --log-irq $G scenario=uirq n=3
+	record reuse -- vmm --timeout 60 --repeat 3 --print-ids --id-base 2 $G scenario=hvc n=50
+	record disturbed --detail lr -- vmm --timeout 90 --vcpus 2 --migrate 7 --preempt $G \
+		scenario=periodic n=100 period=2000
+	;;
+nohz)
+	# VM a alone on the isolated CPU 1, VM b on CPU 0, where a's soft timers fire.
+	record nohz --detail lr -- sh -c "
+		vmm --print-ids --name a --pin 1 --timeout 60 $G scenario=periodic timer=p n=100 period=3000 &
+		vmm --print-ids --name b --pin 0 --timeout 60 $G scenario=periodic timer=p n=100 period=3000; wait"
+	;;
+effect)
+	# Instruction counting, one CPU: exits with and without the recorder, by KVM's own count.
+	sleep 10
+	for s in hvc timer; do
+		vmm --stats $G scenario=$s n=20000 2>&1
+		kvmtimer-trace record -q -o /tmp/x.data -- vmm --stats $G scenario=$s n=20000 2>&1
+	done >"$KT_OUT/effect"
+	;;
+faults)
+	kt() { kvmtimer-trace "$@"; echo "status $?"; }
+	{
+		echo "== unknown pid"; kt record -q -o /tmp/none.data -p 999999
+		echo "== no such tracepoint filesystem needed"; kt doctor --json | tail -n 1
+		echo "== disk full"
+		mkdir -p /tmp/small && mount -t tmpfs -o size=256k small /tmp/small
+		kt record -q -o /tmp/small/full.data -- vmm --timeout 60 $G scenario=hvc n=20000
+		cp /tmp/small/full.data "$KT_OUT/full.data"
+		echo "== max size"; kt record -q --max-size 128K -o "$KT_OUT/max.data" -- vmm --timeout 60 $G scenario=hvc n=20000
+		echo "== rotate"; kt record -q --max-size 128K --rotate -o "$KT_OUT/rot.data" -- vmm --timeout 60 $G scenario=hvc n=20000
+		echo "== failing command"; kt record -q -o /tmp/f.data -- false
+	} >"$KT_OUT/faults" 2>&1
+	for i in 1 2 3 4 5; do
+		kvmtimer-trace record -q -o "$KT_OUT/killed$i.data" -- vmm --timeout 20 $G scenario=hvc n=300000 >/dev/null 2>&1 &
+		pid=$!
+		sleep 1.$i
+		kill -9 $pid
+		wait $pid
+		pkill vmm
+	done
+	ls /sys/fs/bpf >"$KT_OUT/after-kill"
+	bpftool prog 2>/dev/null | grep -c kt_ >>"$KT_OUT/after-kill"
+	;;
+esac
+exit 0
