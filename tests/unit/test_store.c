@@ -60,10 +60,11 @@ struct memory {
 static ssize_t read_memory(void *arg, void *buf, size_t size)
 {
 	struct memory *m = arg;
+	size_t odd = 13 + m->left % 100;
 
 	/* Odd portions, as a pipe would give. */
-	if (size > 13)
-		size = 13 + m->left % 100;
+	if (size > odd)
+		size = odd;
 	if (size > m->left)
 		size = m->left;
 	memcpy(buf, m->p, size);
