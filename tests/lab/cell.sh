@@ -11,25 +11,50 @@ G=/lab/bin/guest.bin
 # One kprobe on the function behind kvm_timer_update_irq: its first argument is the vCPU.
 echo 'p:kt/upd kvm_timer_update_irq vcpu=%x0:x64' >$T/kprobe_events || exit 1
 
-witness_on() {
-	echo 'hist:keys=vcpu.hex' >$T/events/kt/upd/trigger
-	for e in kvm_entry kvm_exit kvm_timer_update_irq kvm_timer_save_state kvm_timer_restore_state; do
-		echo 'hist:keys=common_cpu' >$T/events/kvm/$e/trigger 2>/dev/null ||
-			echo 'hist:keys=common_pid' >$T/events/kvm/$e/trigger
-	done
-}
+EVENTS="kvm_entry kvm_exit kvm_timer_update_irq kvm_timer_save_state kvm_timer_restore_state"
 
-witness_off() {
-	cat $T/events/kt/upd/hist >"$KT_OUT/$1.by-vcpu"
-	for e in kvm_entry kvm_exit kvm_timer_update_irq kvm_timer_save_state kvm_timer_restore_state; do
-		echo "$e $(awk '/^ *Hits:/ { print $2 }' $T/events/kvm/$e/hist)"
-	done >"$KT_OUT/$1.produced"
-	echo '!hist:keys=vcpu.hex' >$T/events/kt/upd/trigger
-	for e in kvm_entry kvm_exit kvm_timer_update_irq kvm_timer_save_state kvm_timer_restore_state; do
-		echo '!hist:keys=common_cpu' >$T/events/kvm/$e/trigger 2>/dev/null
-		echo '!hist:keys=common_pid' >$T/events/kvm/$e/trigger 2>/dev/null
-	done
-}
+if [ -e $T/events/kvm/kvm_entry/hist ]; then
+	witness_on() {
+		echo 'hist:keys=vcpu.hex' >$T/events/kt/upd/trigger
+		for e in $EVENTS; do
+			echo 'hist:keys=common_pid' >$T/events/kvm/$e/trigger
+		done
+	}
+
+	witness_off() {
+		cat $T/events/kt/upd/hist >"$KT_OUT/$1.by-vcpu"
+		for e in $EVENTS; do
+			echo "$e $(awk '/^ *Hits:/ { print $2 }' $T/events/kvm/$e/hist)"
+		done >"$KT_OUT/$1.produced"
+		echo '!hist:keys=vcpu.hex' >$T/events/kt/upd/trigger
+		for e in $EVENTS; do
+			echo '!hist:keys=common_pid' >$T/events/kvm/$e/trigger
+		done
+	}
+else
+	# Debian's 5.10 has no hist triggers: a trace buffer large enough to lose nothing.
+	W=$T/instances/witness
+
+	witness_on() {
+		mkdir $W
+		echo 40000 >$W/buffer_size_kb
+		for e in kt/upd $(printf 'kvm/%s ' $EVENTS); do
+			echo 1 >$W/events/$e/enable
+		done
+	}
+
+	witness_off() {
+		echo 0 >$W/events/enable
+		if cat $W/per_cpu/cpu*/stats | awk '/^(overrun|dropped)/ { n += $NF } END { exit n != 0 }'; then
+			awk '{ for (i = 1; i <= NF; i++) if ($i ~ /^vcpu=/) n[substr($i, 8)]++ }
+				END { for (p in n) print "{ vcpu: " p " } hitcount: " n[p] }' $W/trace >"$KT_OUT/$1.by-vcpu"
+			for e in $EVENTS; do
+				echo "$e $(grep -c " $e: " $W/trace)"
+			done >"$KT_OUT/$1.produced"
+		fi
+		rmdir $W
+	}
+fi
 
 # record NAME OPTIONS... -- COMMAND, with witnesses
 record() {
