@@ -155,15 +155,20 @@ static __always_inline __u8 irqchip_of(struct kvm *kvm)
 	return 5;
 }
 
-/* Writes (again) the row that resolves st->who. */
-static __noinline int publish_identity(struct kvm_vcpu *vcpu, struct vcpu_state *st)
+/*
+ * Writes (again) the row that resolves st->who.  Each row has a key of its own,
+ * so the recorder may delete what it has read while a newer row is written.
+ */
+static __noinline int publish_identity(struct kt_cpu *c, struct kvm_vcpu *vcpu,
+				       struct vcpu_state *st)
 {
 	struct kt_ident id = {};
 	struct kvm *kvm;
-	__u32 i;
+	__u32 i, key;
 
-	if (!st)
+	if (!c || !st)
 		return 0;
+	key = new_handle(c);
 	kvm = (void *)st->kvm;
 	id.kvm = st->kvm;
 	id.vcpu = (__u64)vcpu;
@@ -182,7 +187,7 @@ static __noinline int publish_identity(struct kvm_vcpu *vcpu, struct vcpu_state 
 	/* In another VM's interrupt, or in a VMM's main thread, this is not the vCPU's name. */
 	if (current_tid() == st->tid)
 		bpf_get_current_comm(id.comm, sizeof(id.comm));
-	if (bpf_map_update_elem(&idents, &id.who, &id, BPF_ANY)) {
+	if (bpf_map_update_elem(&idents, &key, &id, BPF_NOEXIST)) {
 		__sync_fetch_and_add(&lost_idents, 1);
 		return 0;
 	}
@@ -243,11 +248,11 @@ static __noinline struct vcpu_state *vcpu_state(struct kt_cpu *c, struct kvm_vcp
 		}
 		st->tid = tid;
 		if (st->who)
-			publish_identity(vcpu, st);
+			publish_identity(c, vcpu, st);
 	} else if (st->tid != tid) {
 		st->tid = tid;
 		if (st->who)
-			publish_identity(vcpu, st);
+			publish_identity(c, vcpu, st);
 	}
 	return st;
 }

@@ -111,7 +111,7 @@ struct {
 	__type(value, struct lr_set);
 } lr_sets SEC(".maps");
 
-/* Identity rows for the recorder, which deletes what it has stored. */
+/* Identity rows for the recorder, which deletes what it has stored; the key means nothing. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, MAX_VCPUS);
