@@ -206,14 +206,14 @@ static void print_exits(const struct kt_session *s)
 		for (unsigned int c = 0; c < KT_CAUSE_NR; c++)
 			host_ns += vm.host_ns[c];
 	}
-	printf("\n%-13s %9s %7s %7s %9s %5s %8s %8s\n", "exits by", "count", "/s", "/gst-s",
+	printf("\n%-12s %9s %7s %7s %9s %5s %8s %8s\n", "exits by", "count", "/s", "/gst-s",
 	       "host time", "%", "p50", "p99");
 	for (unsigned int c = 0; c < KT_CAUSE_NR; c++) {
 		const struct kt_hist *h = kt_model_exit_hist(s->model, c);
 
 		if (!h->count)
 			continue;
-		printf("%-13s %9s %7s %7s %9s %5s %8s %8s\n", kt_exit_cause_name(c),
+		printf("%-12s %9s %7s %7s %9s %5s %8s %8s\n", kt_exit_cause_name(c),
 		       kt_text_count(h->count), kt_text_rate(wall ? h->count * 1e9 / wall : 0),
 		       kt_text_rate(guest_ns ? h->count * 1e9 / guest_ns : 0),
 		       kt_text_ns(h->sum_ns), kt_text_percent(h->sum_ns, host_ns),
@@ -234,11 +234,11 @@ static void print_hops(const struct kt_session *s)
 			if (!d->count)
 				continue;
 			if (!any)
-				printf("\n%-7s %-17s %7s %7s %7s %7s %7s %7s\n", "hop", "", "count",
+				printf("\n%-7s %-17s %6s %7s %7s %7s %7s %7s\n", "hop", "", "count",
 				       "min", "p50", "p90", "p99", "max");
 			any = true;
-			printf("%-7s %-17s %7s %7s %7s %7s %7s %7s\n", timer, kt_hop_name(h),
-			       kt_text_count(d->count), kt_text_ns(d->min_ns),
+			printf("%-7s %-17s %6s %7s %7s %7s %7s %7s\n", timer, kt_hop_name(h),
+			       kt_text_rate(d->count), kt_text_ns(d->min_ns),
 			       kt_text_ns(kt_hist_percentile_ns(d, 500)),
 			       kt_text_ns(kt_hist_percentile_ns(d, 900)),
 			       kt_text_ns(kt_hist_percentile_ns(d, 990)), kt_text_ns(d->max_ns));

@@ -325,9 +325,11 @@ static uint64_t skipped(struct kt_capture *c, int i)
 	struct bpf_program *prog;
 	uint32_t len = sizeof(info);
 
+	/* The program outlives its link, so the last pass sees the last skip. */
 	prog = bpf_object__find_program_by_name(c->skel->obj, kt_probes[i].program);
-	if (!c->links[i] || bpf_obj_get_info_by_fd(bpf_program__fd(prog), &info, &len))
-		return 0;
+	if (!prog || !bpf_program__autoload(prog) ||
+	    bpf_obj_get_info_by_fd(bpf_program__fd(prog), &info, &len))
+		return c->skipped_seen[i];
 	return info.recursion_misses;
 }
 
@@ -382,7 +384,6 @@ int kt_capture_drain(struct kt_capture *c, uint64_t now_ns, const struct kt_capt
 	return err;
 }
 
-/* The last counts of skipped programs are taken while the links still stand. */
 void kt_capture_stop(struct kt_capture *c)
 {
 	int i;

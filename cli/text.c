@@ -54,7 +54,7 @@ const char *kt_text_rate(double r)
 	else if (r >= 9.995e3)
 		snprintf(out, 32, "%.1fk", r / 1e3);
 	else
-		snprintf(out, 32, r < 10 && r > 0 ? "%.2f" : "%.0f", r);
+		snprintf(out, 32, r < 10 && r != (int)r ? "%.2f" : "%.0f", r);
 	return out;
 }
 

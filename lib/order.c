@@ -194,13 +194,13 @@ static int push_gaps(struct kt_order *o, const struct kt_block *b)
 				.kind = KT_EV_GAP, .sub = KT_SUB(KT_TIMER_NONE, 0),
 				.pcpu = l->stream,
 				.gap = { .until_ns = l->until_ns, .lost_kind = k } };
-			uint64_t left = l->lost[k];
 
-			for (; left; left -= gap.gap.lost) {
-				gap.gap.lost = left < UINT32_MAX ? left : UINT32_MAX;
-				if (side_add(&o->side, &gap, 1))
-					return -ENOMEM;
-			}
+			if (!l->lost[k])
+				continue;
+			/* One gap, however large the number: files may claim any. */
+			gap.gap.lost = l->lost[k] < UINT32_MAX ? l->lost[k] : UINT32_MAX;
+			if (side_add(&o->side, &gap, 1))
+				return -ENOMEM;
 		}
 	}
 	return 0;

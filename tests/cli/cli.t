@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# shellcheck shell=bash
+# The command line: help, misuse, statuses, foreign and damaged files, names from outside.
+# shellcheck source=tests/lib.sh
+. "$(dirname "$0")/../lib.sh"
+
+golden=$top/tests/golden
+story=$golden/seed-four-steps.events
+
+# check NAME STATUS WANTED COMMAND...: status, and a pattern in stdout and stderr together
+check() {
+	local name=$1 status=$2 wanted=$3 got
+	shift 3
+	got=$("$@" 2>&1 </dev/null)
+	is $? "$status" "$name: status"
+	like "$got" "$wanted" "$name"
+}
+
+check "no command" 129 'usage: kvmtimer-trace COMMAND' "$kt"
+check "unknown command" 129 'there is no command "frobnicate"' "$kt" frobnicate
+check "help" 0 'usage: kvmtimer-trace COMMAND' "$kt" --help
+check "version" 0 '^kvmtimer-trace ' "$kt" --version
+for command in record report timeline dump doctor; do
+	check "$command --help" 0 "usage: kvmtimer-trace $command" "$kt" $command --help
+	check "$command: unknown option" 129 'unknown option --frobnicate' "$kt" $command --frobnicate
+	check "$command: completion" 0 '^--' "$kt" --complete $command
+	# The man page and the option table say the same.
+	page=$top/docs/man/kvmtimer-trace-$command.1.scd
+	is "$(sed -n 's/^\*.*\*--\([a-z-]*\)\*.*/\1/p; s/^\*--\([a-z-]*\)\*.*/\1/p' "$page" | sort -u)" \
+		"$("$kt" --complete $command | sed -n 's/^--\([a-z-]*\)$/\1/p' | sort -u)" "$command: man page lists all options"
+done
+
+cd "$tmp" || exit 1
+check "record: a number that is none" 129 'not a duration' "$kt" record --duration 10
+check "record: bad pid list" 129 'not a list' "$kt" record -p 12,x
+check "record: rotate without size" 129 'needs --max-size' "$kt" record --rotate
+check "timeline: out of range" 129 'out of range \[40, 1000\]' "$kt" timeline --width 7 "$story"
+check "timeline: bad choice" 129 'none of auto, always, never' "$kt" timeline --color=maybe "$story"
+check "report: two files" 129 'one too many' "$kt" report a b
+is "$(ls "$tmp")" "" "misuse writes nothing"
+if [ "$(uname -m)" != aarch64 ]; then
+	check "record: not an arm64 host" 1 'recording needs KVM on arm64|cannot record' "$kt" record -o "$tmp/x"
+	check "doctor: not an arm64 host" 1 'needs KVM on arm64|cannot record' "$kt" doctor
+	is "$(ls "$tmp")" "" "a host that cannot be recorded gets no file"
+else
+	skip "record: not an arm64 host" "this is one"
+fi
+
+# Both spellings of each option that has two, and the three ways to name the input.
+is "$("$kt" report -i "$story")" "$("$kt" report --input="$story")" "report: -i FILE is --input=FILE"
+is "$("$kt" report "$story")" "$("$kt" report - <"$story")" "report: a file is standard input"
+is "$("$kt" report -j "$story")" "$("$kt" report --json "$story")" "report: -j is --json"
+is "$("$kt" timeline -j "$story")" "$("$kt" timeline --json - <"$story")" "timeline: through a pipe too"
+
+# 72 columns, whatever the story.
+for file in "$golden"/*.events; do
+	"$kt" report "$file"
+done | awk 'length > 72 { print; bad = 1 } END { exit bad }'
+ok $? "report: no line is longer than 72 columns"
+
+check "missing file" 1 'cannot open .*none: No such file' "$kt" report none
+: >empty
+check "empty file" 1 'is empty' "$kt" report empty
+printf '\027\010\104tracing6\0....' >trace.dat
+check "trace-cmd file" 1 'trace-cmd file' "$kt" report trace.dat
+printf 'PERFILE2aaaaaaaaaaaaaaa' >perf.data
+check "perf file" 1 'perf.data' "$kt" timeline perf.data
+check "JSON file" 1 'but JSON' "$kt" report <(printf '{"a": 1}')
+check "rubbish" 1 'unknown format' "$kt" report /dev/urandom
+printf '# kvmtimer-events 1\n1000 cpu0 0x1 entry pc=zzz\n' >bad.events
+check "story with a mistake" 1 'bad.events:2: cannot understand "pc=zzz' "$kt" report bad.events
+
+# A lossy story does its work and says so.
+lossy=$golden/dropped-in-the-middle.events
+check "lossy" 0 '3 exit events were lost' "$kt" report "$lossy"
+check "lossy, strict" 3 'lost 3' "$kt" report --strict "$lossy"
+check "lossy timeline, strict" 3 'were lost in this window' "$kt" timeline --strict "$lossy"
+
+# A file may claim any loss; it costs neither time nor memory.
+{
+	cat "$story"
+	echo 'loss stream=0 from=1 until=2 exit=18446744073709551615 entry=9999999999'
+} >claims.events
+check "absurd loss" 0 'lost 8,589,934,590' timeout 10 "$kt" report claims.events
+
+# Names from outside: each byte, in each output.
+{
+	printf '# kvmtimer-events 1\n'
+	printf 'ident 0x1 kvm=0xa gen=1 tgid=100 tid=101 vcpu_id=0 irq=30,27 comm="\\x1b[31mred"\n'
+	for half in 0 1; do
+		printf 'name kvm=0x%d gen=1 tgid=100 name="' $((half + 10))
+		for i in $(seq $((half * 64 + 1)) $((half * 64 + 63))); do printf '\\x%02x' "$i"; done
+		printf '"\n'
+	done
+	printf 'name kvm=0xc gen=1 tgid=100 name="'
+	for i in $(seq 128 200); do printf '\\x%02x' "$i"; done
+	printf '"\nname kvm=0xd gen=1 tgid=100 name="'
+	for i in $(seq 201 255); do printf '\\x%02x' "$i"; done
+	printf '"\nfact host.name="\\x1b]0;evil\\x07"\n1000 cpu0 0x1 update_irq.vtimer level=0\n1100 cpu0 0x1 entry\n'
+} >names.events
+for view in report "report --json" "timeline --color=never" "timeline --json" dump; do
+	# shellcheck disable=SC2086
+	"$kt" $view names.events >out 2>&1
+	is $? 0 "$view: hostile names: status"
+	LC_ALL=C grep -q '[^[:print:][:space:]]' <(LC_ALL=C sed 's/[\xc2-\xf4][\x80-\xbf]*//g' out)
+	is $? 1 "$view: hostile names: nothing unprintable"
+done
+if command -v python3 >/dev/null; then
+	"$kt" report --json names.events | python3 -m json.tool >/dev/null
+	ok $? "report: JSON of hostile names is JSON"
+else
+	skip "report: JSON of hostile names is JSON" "no python3"
+fi
+
+anon=$("$kt" report --anonymise "$golden/two-vms-same-vcpu-id.events")
+unlike "$anon" 'vmm/|  100 |  200 ' "anonymise: no name, no pid"
+like "$anon" 'vm-1' "anonymise: made-up names"
+
+unlike "$("$kt" timeline "$story")" $'\033' "no colour into a pipe"
+like "$("$kt" timeline --color=always "$story")" $'\033' "colour when asked"
+LC_ALL=C grep -q '[^ -~]' <("$kt" timeline --ascii "$story" | tr -d '\n')
+is $? 1 "ascii: nothing else"
+like "$("$kt" timeline --around rise:1 --span 1us "$story")" 'window:' "around"
+check "around: too many" 1 'only 1 such' "$kt" timeline --around rise:9 "$story"
+
+"$kt" report "$story" >/dev/full 2>err
+is $? 1 "a full disk under stdout is a failure"
+like "$(cat err)" 'cannot write the output' "and it is said"
+"$kt" dump "$story" 2>err | true
+is "$(cat err)" "" "a closed pipe is quiet"
+
+DESTDIR=$tmp/dest make -s -C "$top" O="$build" install PREFIX=/usr >/dev/null 2>&1
+ok $? "make install"
+[ -x "$tmp/dest/usr/bin/kvmtimer-trace" ] && [ -s "$tmp/dest/usr/share/man/man1/kvmtimer-trace.1" ]
+ok $? "installed: tool and man pages"
+done_testing
