@@ -327,15 +327,16 @@ static int finish(struct run *r, int err)
 
 static int child_status(pid_t pid)
 {
+	bool ours = !child_ended;	/* it ends because we do: that is no failure of its own */
 	int status;
 
 	if (pid <= 0)
 		return 0;
-	if (!child_ended)
+	if (ours)
 		kill(pid, SIGTERM);
 	if (waitpid(pid, &status, 0) < 0)
 		return 1;
-	return !(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+	return !ours && !(WIFEXITED(status) && WEXITSTATUS(status) == 0);
 }
 
 static int run(int nr_args, char **args)

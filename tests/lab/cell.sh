@@ -114,7 +114,8 @@ faults)
 	for i in 1 2 3 4 5; do
 		kvmtimer-trace record -q -o "$KT_OUT/killed$i.data" -- vmm --timeout 20 $G scenario=hvc n=300000 >/dev/null 2>&1 &
 		pid=$!
-		sleep 1.$i
+		while ! [ -s "$KT_OUT/killed$i.data" ]; do sleep 0.1; done
+		sleep 0.$((i * 17 % 10))$i
 		kill -9 $pid
 		wait $pid
 		pkill vmm

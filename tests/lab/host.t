@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# shellcheck shell=bash
+# What a production host must be able to rely on: nohz_full attribution, no effect
+# on the guest, and recordings that survive faults.
+# shellcheck source=tests/lib.sh
+. "$(dirname "$0")/../lib.sh"
+command -v qemu-system-aarch64 >/dev/null || skip_all "qemu-system-aarch64 is missing: scripts/deps lab"
+
+lab() {
+	"$top/scripts/lab" run --timeout 400 --add "$build/arm64/kvmtimer-trace.stripped:/lab/bin/kvmtimer-trace" \
+		--add "$build/lab/vmm" --add "$build/lab/guest.bin" --add "$top/tests/lab/cell.sh" "$@"
+}
+
+# ---- nohz_full: a soft timer of one VM fires on the CPU of another ----
+
+lab --cpu cortex-a72 --append 'nohz_full=1 rcu_nocbs=1' --out "$tmp/nohz" -- sh /lab/bin/cell.sh nohz >"$tmp/log" 2>&1
+ok $? "nohz_full: the host booted and acted" "$(cat "$tmp/log")"
+"$kt" dump "$tmp/nohz/nohz.data" >"$tmp/nohz.txt"
+vm_a=$(awk '/^ident/ && /comm="a\/0"/ { print $2 }' "$tmp/nohz.txt" | tail -n 1)
+foreign=$(awk -v a="$vm_a" '$4 ~ /^hrtimer_expire/ && $3 == a && $2 == "cpu0"' "$tmp/nohz.txt" | wc -l)
+[ "$foreign" -gt 0 ]
+ok $? "nohz_full: soft timers of VM a, which runs on CPU 1, fired on CPU 0 ($foreign times)"
+wrong=$(awk '$4 ~ /^hrtimer_expire/ { who[$2] = $3 }
+	$4 ~ /^update_irq.ptimer.soft-timer/ && who[$2] != $3' "$tmp/nohz.txt" | wc -l)
+is "$wrong" 0 "nohz_full: each level published from a soft timer belongs to that timer's vCPU"
+awk '/^ident/ { for (i = 3; i <= NF; i++) if ($i ~ /^vcpu=/) v[$2] = substr($i, 8) }
+	$4 ~ /^update_irq/ { n[v[$3]]++ }
+	END { for (p in n) print p, n[p] }' "$tmp/nohz.txt" | sort >"$tmp/ours"
+sed -n 's/^{ vcpu: *\(0x\)\{0,1\}\([0-9a-f]*\) *} hitcount: *\([0-9]*\)/\2 \3/p' "$tmp/nohz/nohz.by-vcpu" | sort >"$tmp/theirs"
+is "$(cat "$tmp/ours")" "$(cat "$tmp/theirs")" "nohz_full: updates per vCPU equal the kprobe's count by pointer"
+
+# ---- the guest does not notice: exits with and without the recorder, by instruction count ----
+
+lab --icount --out "$tmp/effect" -- sh /lab/bin/cell.sh effect >"$tmp/log" 2>&1
+ok $? "effect: the host booted and acted" "$(cat "$tmp/log")"
+mapfile -t exits < <(sed -n 's/^vmm: stats exits=\([0-9]*\).*/\1/p' "$tmp/effect/effect")
+for i in 0 2; do
+	loop=$([ $i = 0 ] && echo hypercalls || echo 'timer interrupts')
+	without=${exits[$i]:-0} with=${exits[$((i + 1))]:-1}
+	[ "$without" -gt 20000 ] && [ $((with > without ? with - without : without - with)) -le $((without / 1000)) ]
+	ok $? "effect: 20,000 $loop: $without exits without, $with with the recorder (at most 0.1 % apart)" \
+		"$(cat "$tmp/effect/effect")"
+done
+
+# ---- faults ----
+
+lab --out "$tmp/faults" -- sh /lab/bin/cell.sh faults >"$tmp/log" 2>&1
+ok $? "faults: the host booted and acted" "$(cat "$tmp/log")"
+text=$(tr '\n' ' ' <"$tmp/faults/faults")
+like "$text" 'there is no process 999999[^=]*status 1' "unknown pid"
+like "$text" 'disk full [^=]*No space left[^=]*status 1' "a full disk is said, status 1"
+like "$text" 'max size .*status 0 == rotate' "--max-size ends well"
+like "$text" '== rotate .*status 0 == failing' "--rotate goes on"
+like "$text" 'failing command [^=]*the command failed[^=]*status 1' "a failing command is passed on"
+like "$("$kt" report "$tmp/faults/full.data")" 'cut' "full disk: every whole block reads back"
+[ "$(stat -c %s "$tmp/faults/max.data")" -le 150000 ]
+ok $? "--max-size: the file keeps to it"
+[ -s "$tmp/faults/rot.data.old" ] && "$kt" report --strict "$tmp/faults/rot.data.old" >/dev/null
+ok $? "--rotate: the older file is whole"
+like "$("$kt" report "$tmp/faults/rot.data")" '^1\.0 +vmm/0' "--rotate: the newer file knows who is who"
+for i in 1 2 3 4 5; do
+	"$kt" report "$tmp/faults/killed$i.data" >"$tmp/out" 2>&1
+	is "$?,$(grep -c 'file is cut' "$tmp/out")" "0,1" "killed while recording ($i): reads back to its last whole block"
+done
+done_testing
