@@ -28,7 +28,8 @@
 
 #define PASS_MS 100		/* between passes; shorter while rings fill fast */
 #define BUSY_PERMILLE 125
-#define COST_PASSES 5		/* how long our own cost is measured */
+#define COST_FROM 10		/* our own cost is measured after this many passes ... */
+#define COST_PASSES 2		/* ... for this many */
 
 static const char *const details[] = { "line", "lr", NULL };
 
@@ -241,12 +242,15 @@ static void nap(struct run *r)
 	nanosleep(&ts, NULL);
 }
 
-/* Run-time statistics cost two clock reads per event: on only for the first passes. */
+/* Run-time statistics cost two clock reads per event: on only for a moment. */
 static void measure_cost(struct run *r)
 {
 	struct kt_capture_stats st;
 
-	if (r->passes++ != COST_PASSES)
+	r->passes++;
+	if (r->passes == COST_FROM)
+		kt_capture_measure(r->capture, true);
+	if (r->passes != COST_FROM + COST_PASSES)
 		return;
 	kt_capture_stats(r->capture, &st);
 	r->cost_ns = st.cost_ns;
@@ -362,7 +366,6 @@ static int run(int nr_args, char **args)
 		err = kt_recorder_new(&ro, facts, &r.recorder);
 	if (!err) {
 		catch_signals();
-		kt_capture_measure(r.capture, true);
 		if (nr_args)
 			r.child = start_command(args);
 		err = loop(&r);

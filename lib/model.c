@@ -403,7 +403,8 @@ int kt_model_feed(struct kt_model *m, const struct kt_event *ev, size_t n)
 	if (!m->totals.events)
 		m->totals.first_ns = ev->ts_ns;
 	for (; ev < end && !err; ev++) {
-		m->cpu_seen[ev->pcpu / 64 % 1024] |= 1ull << ev->pcpu % 64;
+		if (ev->kind != KT_EV_GAP)
+			m->cpu_seen[ev->pcpu / 64] |= 1ull << ev->pcpu % 64;
 		err = feed_one(m, ev);
 	}
 	m->totals.events += n;

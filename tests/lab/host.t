@@ -27,7 +27,11 @@ awk '/^ident/ { for (i = 3; i <= NF; i++) if ($i ~ /^vcpu=/) v[$2] = substr($i, 
 	$4 ~ /^update_irq/ { n[v[$3]]++ }
 	END { for (p in n) print p, n[p] }' "$tmp/nohz.txt" | sort >"$tmp/ours"
 sed -n 's/^{ vcpu: *\(0x\)\{0,1\}\([0-9a-f]*\) *} hitcount: *\([0-9]*\)/\2 \3/p' "$tmp/nohz/nohz.by-vcpu" | sort >"$tmp/theirs"
-is "$(cat "$tmp/ours")" "$(cat "$tmp/theirs")" "nohz_full: updates per vCPU equal the kprobe's count by pointer"
+# An interrupt on top of the same program is skipped by the kernel: that is counted as lost.
+lost=$("$kt" report --json "$tmp/nohz/nohz.data" | awk '/"lost_by_kind"/ { on = 1 }
+	on && /"update_irq"/ { gsub(/[^0-9]/, ""); print; found = 1; exit } on && /}/ { exit } END { if (!found) print 0 }')
+missing=$(join "$tmp/ours" "$tmp/theirs" | awk '{ if ($2 > $3) bad = 1; n += $3 - $2 } END { print bad ? "more than happened" : n + 0 }')
+is "$missing" "$lost" "nohz_full: updates per vCPU equal the kprobe's count by pointer, but for $lost counted as lost"
 
 # ---- the guest does not notice: exits with and without the recorder, by instruction count ----
 
