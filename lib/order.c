@@ -14,6 +14,12 @@
 /* Blocks held without a mark: past this the oldest go on without waiting. */
 #define HELD_MAX (8u << 20)
 #define NR_STREAMS 65536
+/*
+ * A run this long is given out where it lies.  Shorter ones are copied: 32 bytes
+ * cost less than a call per run.
+ */
+#define LONG_RUN 64
+#define BATCH 512
 
 struct held {
 	struct kt_block block;
@@ -43,6 +49,7 @@ struct kt_order {
 	size_t heap_n, heap_max;
 	struct held *pool, *done;	/* done: delivered, released at the next call */
 	struct side side;
+	struct kt_event batch[BATCH];	/* short runs of several streams, copied together */
 	uint64_t watermark_ns, last_ns, late;
 	size_t held_bytes;
 	uint64_t newest_ns;
@@ -341,30 +348,60 @@ static void advance(struct kt_order *o, struct stream *s, size_t n)
 	sift_down(o, 0);
 }
 
-static size_t run_of_stream(struct kt_order *o, uint64_t limit, const struct kt_event **ev)
+/* Time up to which the top stream may run, and whether it may take that time too. */
+static uint64_t second_key(const struct kt_order *o, uint64_t limit, bool *tie)
 {
-	struct stream *s = o->heap[0];
-	size_t left = s->first->block.n - s->at, n;
-	bool tie = false;
+	const struct stream *s = o->heap[0];
 
+	*tie = false;
 	for (size_t i = 1; i < o->heap_n && i < 3; i++) {
-		if (o->heap[i]->key_ns < limit ||
-		    (o->heap[i]->key_ns == limit && s->number < o->heap[i]->number)) {
-			tie = o->heap[i]->key_ns < limit ? s->number < o->heap[i]->number : tie;
-			limit = o->heap[i]->key_ns;
+		const struct stream *other = o->heap[i];
+
+		if (other->key_ns < limit || (other->key_ns == limit && s->number < other->number)) {
+			*tie = s->number < other->number;
+			limit = other->key_ns;
 		}
 	}
-	*ev = s->first->block.events + s->at;
-	n = run_length(*ev, left, limit, tie, o->last_ns);
-	if (!n) {
-		/* Older than what was given out: late. */
-		o->late++;
-		advance(o, s, 1);
-		return 0;
+	return limit;
+}
+
+/*
+ * Next run of the streams, older than limit_ns: in place when it is long, else
+ * as many short ones as fit the batch.
+ */
+static size_t run_of_streams(struct kt_order *o, uint64_t limit_ns, const struct kt_event **ev)
+{
+	size_t filled = 0;
+
+	*ev = o->batch;
+	while (o->heap_n && o->heap[0]->key_ns < limit_ns && !o->done) {
+		struct stream *s = o->heap[0];
+		const struct kt_event *run = s->first->block.events + s->at;
+		size_t left = s->first->block.n - s->at, n;
+		bool tie;
+		uint64_t limit = second_key(o, limit_ns, &tie);
+
+		n = run_length(run, left, limit, tie, o->last_ns);
+		if (!n) {
+			/* Older than what was given out: late. */
+			o->late++;
+			advance(o, s, 1);
+			continue;
+		}
+		if (n >= LONG_RUN || filled + n > BATCH) {
+			if (filled)
+				break;
+			*ev = run;
+			o->last_ns = run[n - 1].ts_ns;
+			advance(o, s, n);
+			return n;
+		}
+		memcpy(o->batch + filled, run, n * sizeof(*run));
+		filled += n;
+		o->last_ns = run[n - 1].ts_ns;
+		advance(o, s, n);
 	}
-	o->last_ns = (*ev)[n - 1].ts_ns;
-	advance(o, s, n);
-	return n;
+	return filled;
 }
 
 static size_t run_of_side(struct kt_order *o, uint64_t limit, const struct kt_event **ev)
@@ -409,7 +446,7 @@ size_t kt_order_next(struct kt_order *o, const struct kt_event **ev)
 				return n;
 			continue;
 		}
-		n = run_of_stream(o, side ? s->ev[s->at].ts_ns : o->watermark_ns, ev);
+		n = run_of_streams(o, side ? s->ev[s->at].ts_ns : o->watermark_ns, ev);
 		if (n)
 			return n;
 		if (o->done) {
