@@ -214,7 +214,7 @@ $(O)/fuzz/%: tests/fuzz/%.c $(LIB_SRC)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CLANG) -std=gnu11 -O1 -g -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -Iinclude -Ilib -o $@ $^
 
-fuzz: $(FUZZERS) $(O)/kvmtimer-trace
+fuzz: $(FUZZERS) $(O)/synth
 	$(Q)scripts/fuzz $(FUZZ_SECONDS) $(FUZZERS)
 
 cover:

@@ -34,11 +34,12 @@ int kt_event_format(const struct kt_event *ev, char *buf, size_t size)
 	put_who(who, sizeof(who), ev->who);
 	n = snprintf(buf, size, "%" PRIu64 " cpu%u %s %s", (uint64_t)ev->ts_ns, ev->pcpu, who,
 		     kt_kind_name(ev->kind));
-	if (timer < KT_TIMER_NR || (at && KT_SUB_AT(ev->sub)))
+	/* Place 0 is the usual one and left out, but for list registers, where it is a phase. */
+	if (!KT_SUB_AT(ev->sub) && ev->kind != KT_EV_LR)
+		at = NULL;
+	if (timer < KT_TIMER_NR || at)
 		n += snprintf(buf + n, size - n, ".%s", kt_timer_name(timer));
-	if (at && KT_SUB_AT(ev->sub))
-		n += snprintf(buf + n, size - n, ".%s", at);
-	else if (at && ev->kind == KT_EV_LR)
+	if (at)
 		n += snprintf(buf + n, size - n, ".%s", at);
 	for (const struct kt_field *f = kt_kind_fields(ev->kind); f->name && (size_t)n < size; f++) {
 		__u64 v = kt_field_get(ev, f);

@@ -298,7 +298,7 @@ static int by_time(const void *pa, const void *pb)
 
 static void side_sort(struct side *s)
 {
-	if (s->sorted)
+	if (s->sorted || s->at == s->n)
 		return;
 	memmove(s->ev, s->ev + s->at, (s->n - s->at) * sizeof(*s->ev));
 	s->n -= s->at;

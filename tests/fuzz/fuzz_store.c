@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The whole reading side on hostile bytes: reader, order, model with lanes. */
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "model.h"
+#include "order.h"
+#include "store_private.h"
+
+struct input {
+	const uint8_t *p;
+	size_t left;
+};
+
+static ssize_t take(void *arg, void *buf, size_t size)
+{
+	struct input *in = arg;
+
+	if (size > in->left)
+		size = in->left;
+	memcpy(buf, in->p, size);
+	in->p += size;
+	in->left -= size;
+	return size;
+}
+
+static void release(void *arg, const struct kt_block *b)
+{
+	kt_reader_release(arg, b);
+}
+
+static void on_change(void *arg, const struct kt_change *c)
+{
+	uint64_t *steps = arg;
+
+	/* The one promise that every picture rests on. */
+	if (c->lo_ns > c->hi_ns || c->lane >= KT_LANE_ALL)
+		abort();
+	++*steps;
+}
+
+static void feed(struct kt_order *o, struct kt_model *m)
+{
+	const struct kt_event *ev;
+	size_t n;
+
+	while ((n = kt_order_next(o, &ev)))
+		if (kt_model_feed(m, ev, n))
+			return;
+}
+
+static void read_all(struct kt_store_reader *r, struct kt_order *o, struct kt_model *m)
+{
+	struct kt_block b;
+
+	while (kt_reader_next(r, &b) > 0) {
+		switch (b.type) {
+		case KT_BLOCK_IDENT:
+			kt_model_idents(m, b.idents, b.n);
+			break;
+		case KT_BLOCK_NAME:
+			kt_model_name(m, b.name);
+			break;
+		case KT_BLOCK_CLOCK:
+			kt_model_clock(m, b.clock, b.n);
+			break;
+		case KT_BLOCK_EVENTS:
+		case KT_BLOCK_LOSS:
+			kt_order_push(o, &b);
+			break;
+		case KT_BLOCK_MARK:
+			kt_order_mark(o, b.first_ns);
+			break;
+		default:
+			break;
+		}
+		feed(o, m);
+	}
+	kt_order_mark(o, UINT64_MAX);
+	feed(o, m);
+	kt_model_finish(m);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	uint64_t steps = 0;
+	struct kt_model_sink sink = { .arg = &steps, .change = on_change };
+	struct kt_model_opts mo = { .sink = &sink };
+	struct input in = { data, size };
+	struct kt_store_reader *r;
+	struct kt_model *m;
+	struct kt_order *o;
+
+	if (kt_reader_new(take, &in, "fuzz", &r))
+		return 0;
+	if (!kt_reader_start(r) && !kt_model_new(&mo, &m)) {
+		if (!kt_order_new(release, r, &o)) {
+			read_all(r, o, m);
+			kt_order_free(o);
+		}
+		kt_model_free(m);
+	}
+	kt_reader_close(r);
+	return 0;
+}
