@@ -327,14 +327,18 @@ static __always_inline __u32 bound_who(struct kt_cpu *c, struct kvm_vcpu **vcpu)
 	return cached_who(c, *vcpu);
 }
 
+/* The vtimer first: it is the one that guests use. */
 static __always_inline __u32 timer_of_irq(const __u32 *irqs, __u32 irq)
 {
-	__u32 i;
-
-	for (i = 0; i < KT_TIMER_NR; i++)
-		if (irqs[i] == irq && irq)
-			return i;
-	return KT_TIMER_NONE;
+	if (!irq)
+		return KT_TIMER_NONE;
+	if (irqs[KT_VTIMER] == irq)
+		return KT_VTIMER;
+	if (irqs[KT_PTIMER] == irq)
+		return KT_PTIMER;
+	if (irqs[KT_HVTIMER] == irq)
+		return KT_HVTIMER;
+	return irqs[KT_HPTIMER] == irq ? KT_HPTIMER : KT_TIMER_NONE;
 }
 
 static __always_inline bool timer_wanted(__u32 timer)

@@ -190,12 +190,21 @@ static __always_inline int on_map(__u64 vcpu_id, struct timer_map *map)
 	c->map_in_irq = irq;
 	if (irq)
 		c->soft_vcpu = 0;
-	bind(c, vcpu);
+	/* The handler's vCPU is the loaded one: nearly always bound already. */
+	if (!irq || c->bound_vcpu != (__u64)vcpu)
+		bind(c, vcpu);
 	who = cached_who(c, vcpu);
 	if (!who)
 		return 0;
 	ev.sub = KT_SUB(KT_TIMER_NONE, irq ? KT_AT_HOST_IRQ : KT_AT_TASK);
 	ev.map.vcpu_id = vcpu_id;
+	if (irq) {
+		/* Roles were told by the load; the handler's map only says that it runs. */
+		ev.map.direct_vtimer = ev.map.direct_ptimer = -1;
+		ev.map.emul_vtimer = ev.map.emul_ptimer = -1;
+		emit(c, who, &ev);
+		return 0;
+	}
 	ev.map.direct_vtimer = role(map_word(words, struct timer_map, direct_vtimer), vcpu);
 	ev.map.direct_ptimer = role(map_word(words, struct timer_map, direct_ptimer), vcpu);
 	ev.map.emul_ptimer = role(map_word(words, struct timer_map, emul_ptimer), vcpu);
@@ -236,11 +245,14 @@ static __always_inline int on_level(__u8 kind, __u64 vcpu_id, __u32 irq, __u8 le
 		who = st->who;
 		timer = timer_of_irq(st->irq, irq);
 		at = KT_AT_SOFT_TIMER;
+	} else if (hard) {
+		/* The handler's map, in this very interrupt, has just bound its vCPU. */
+		at = KT_AT_HOST_IRQ;
+		who = cached_who(c, (void *)c->bound_vcpu);
+		timer = timer_of_irq(c->irq, irq);
 	} else {
 		who = bound_who(c, &vcpu);
 		timer = vcpu ? timer_of_irq(c->irq, irq) : KT_TIMER_NONE;
-		if (hard)
-			at = KT_AT_HOST_IRQ;
 	}
 	/* An interrupt that is no timer's: the PMU's, or one the VMM wires. */
 	if (!who || (timer == KT_TIMER_NONE && !(who & KT_WHO_TID)) || !timer_wanted(timer))

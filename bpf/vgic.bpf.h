@@ -90,7 +90,11 @@ static __noinline int emit_lr(struct kt_cpu *c, struct kvm_vcpu *vcpu, struct lr
 	/* Empty again and again is not worth an event. */
 	if (i >= MAX_LRS && !open)
 		return 0;
-	ev.lr.state = irq_state(set, vcpu, irq) | (knobs.gic == 2 ? KT_LR_V2 : 0);
+	/* Before the fold vgic_irq still says what flush left there: not worth reading. */
+	if (KT_SUB_AT(sub) != KT_AT_FOLD_IN)
+		ev.lr.state = irq_state(set, vcpu, irq);
+	if (knobs.gic == 2)
+		ev.lr.state |= KT_LR_V2;
 	ev.lr.used = set->used;
 	if (i < MAX_LRS) {
 		ev.lr.state |= KT_LR_PRESENT;
@@ -119,7 +123,10 @@ static __always_inline int on_lr(__u32 at)
 	who = bound_who(c, &vcpu);
 	if (!who || !vcpu)
 		return 0;
-	read_lrs(vcpu, set);
+	/* Folding has emptied them. */
+	set->used = 0;
+	if (at != KT_AT_FOLD_OUT)
+		read_lrs(vcpu, set);
 	/* Nothing in any LR before, nothing now. */
 	if (!set->used && !(c->lr_open & 3))
 		return 0;

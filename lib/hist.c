@@ -27,6 +27,14 @@ static uint64_t bucket_low(unsigned int b)
 	return (1ull << top) | ((uint64_t)(b & (SUB - 1)) << (top - KT_HIST_SUB_BITS));
 }
 
+/* Half a bucket's width: from its low end to its middle. */
+static uint64_t bucket_half(unsigned int b)
+{
+	unsigned int octave = b >> KT_HIST_SUB_BITS;
+
+	return octave > 1 ? 1ull << (octave - 2) : 0;
+}
+
 void kt_hist_init(struct kt_hist *h)
 {
 	memset(h, 0, sizeof(*h));
@@ -72,7 +80,7 @@ uint64_t kt_hist_percentile_ns(const struct kt_hist *h, unsigned int permille)
 		if (seen >= rank)
 			break;
 	}
-	v = bucket_low(b) + (b + 1 < KT_HIST_BUCKETS ? (bucket_low(b + 1) - bucket_low(b)) / 2 : 0);
+	v = bucket_low(b) + bucket_half(b);
 	if (v < h->min_ns)
 		v = h->min_ns;
 	return v > h->max_ns ? h->max_ns : v;

@@ -105,7 +105,7 @@ struct kt_level {
 	__u8 rsv[7];
 };
 
-/* map: timer index per role, -1 when the role is empty */
+/* map: timer index per role, -1 when the role is empty; all -1 in the host timer's interrupt */
 struct kt_map {
 	__s8 direct_vtimer;
 	__s8 direct_ptimer;
@@ -139,7 +139,7 @@ struct kt_offset {
 	__u32 rsv;
 };
 
-/* lr.state bits: vgic_irq of the timer's interrupt, beside the raw LR */
+/* lr.state bits: vgic_irq of the timer's interrupt (not read at fold-in), beside the raw LR */
 #define KT_LR_LINE	0x001	/* line_level: not the wire, populate clears it */
 #define KT_LR_LATCH	0x002	/* pending_latch */
 #define KT_LR_ACTIVE	0x004	/* vgic_irq.active */

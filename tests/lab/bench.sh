@@ -37,6 +37,7 @@ probes_on() {
 # Boot work goes on for a while on the only CPU; virtual time jumps over the sleep.
 sleep 10
 for round in 1 2 3; do
+	[ "$round" -le "${ROUNDS:-3}" ] || break
 	for w in "hvc ${HVC_N:-100000}" "timer ${TIMER_N:-50000}"; do
 		set -- $w
 		run=$(guest $1 $2)
