@@ -179,7 +179,9 @@ static void print_vcpus(const struct kt_session *s, bool all)
 	       "guest%", "host%", "vmm%", "blkd%", "prmt%");
 	for (uint32_t i = 0; i < shown; i++) {
 		kt_model_vcpu(s->model, order[i], &v);
-		print_vcpu_times(&v);
+		/* VMMs make VMs that never run, to ask the kernel what it can do. */
+		if (v.entries || v.exits || all)
+			print_vcpu_times(&v);
 	}
 	if (shown < n)
 		printf("       ... and %u quieter vCPUs (--all shows them)\n", n - shown);
