@@ -322,15 +322,14 @@ static int keep_stdin(char *path)
 {
 	char buf[65536];
 	ssize_t n;
-	int fd = mkstemp(path);
+	int fd = mkstemp(path), err = 0;
 
 	if (fd < 0)
 		return -1;
-	while ((n = read(STDIN_FILENO, buf, sizeof(buf))) > 0)
-		if (write(fd, buf, n) != n)
-			n = -1;
+	while (!err && (n = read(STDIN_FILENO, buf, sizeof(buf))) != 0)
+		err = n < 0 || write(fd, buf, n) != n;
 	close(fd);
-	return n < 0 ? -1 : 0;
+	return err ? -1 : 0;
 }
 
 static int run(int nr_args, char **args)

@@ -119,6 +119,7 @@ static void *grow(void *array, size_t max, size_t size, int *err)
 
 	if (!bigger)
 		*err = -ENOMEM;
+	/* cppcheck-suppress memleak ; the caller's array it is */
 	return bigger ? bigger : array;
 }
 

@@ -4,28 +4,11 @@
 # compared with what independent witnesses counted in the same run (cell.sh).
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/../lib.sh"
+# shellcheck source=tests/lab/witness.sh
+. "$(dirname "$0")/witness.sh"
 command -v qemu-system-aarch64 >/dev/null || skip_all "qemu-system-aarch64 is missing: scripts/deps lab"
 
 cells=${KT_CELLS:-'5.10:max:3 5.10:cortex-a72:2 6.1:max:2 6.1:cortex-a72:3 6.12:max:3 6.12:cortex-a72:2 7.x:max:3 7.x:cortex-a72:2'}
-
-lab() {
-	"$top/scripts/lab" run --timeout 400 --mem 1500 --add "$build/arm64/kvmtimer-trace.stripped:/lab/bin/kvmtimer-trace" \
-		--add "$build/lab/vmm" --add "$build/lab/guest.bin" --add "$top/tests/lab/cell.sh" "$@"
-}
-
-# A number out of report --json: "key": N
-number() {
-	sed -n "s/^ *\"$2\":\([0-9]*\),\{0,1\}\$/\1/p" "$1" | head -n 1
-}
-
-# count of KIND in totals.by_kind or lost_by_kind of a report
-kind_count() {
-	awk -v table="\"$2\"" -v kind="\"$3\":" '
-		index($0, table) { on = 1 }
-		on && index($0, kind) { sub(/.*:/, ""); sub(/,/, ""); print; found = 1; exit }
-		on && /}/ { exit }
-		END { if (!found) print 0 }' "$1"
-}
 
 produced() {
 	awk -v e="$2" '$1 == e { print $2 }' "$1"
@@ -35,16 +18,9 @@ check_attribution() {
 	local cell=$1 d=$2 report=$2/two-vms.json bad
 	"$kt" report --json "$d/two-vms.data" >"$report"
 	is "$(number "$report" unattributed_timer)" 0 "$cell: two VMs: every timer event is attributed"
-	is "$(number "$report" lost)" 0 "$cell: two VMs: nothing lost"
-	# ftrace's count per vCPU pointer against ours.
 	"$kt" dump "$d/two-vms.data" >"$d/two-vms.txt"
-	awk '/^ident/ { for (i = 3; i <= NF; i++) if ($i ~ /^vcpu=/) v[$2] = substr($i, 8) }
-		$4 ~ /^update_irq/ { n[v[$3]]++ }
-		END { for (p in n) print p, n[p] }' "$d/two-vms.txt" | sort >"$d/ours"
-	sed -n 's/^{ vcpu: *\(0x\)\{0,1\}\([0-9a-f]*\) *} hitcount: *\([0-9]*\)/\2 \3/p' "$d/two-vms.by-vcpu" |
-		sort >"$d/theirs"
-	is "$(cat "$d/ours")" "$(cat "$d/theirs")" "$cell: two VMs: updates per vCPU equal the kprobe's count by pointer"
-	is "$(wc -l <"$d/theirs")" 4 "$cell: two VMs: four vCPUs were seen"
+	updates "$cell: two VMs" "$d/two-vms.txt" "$d/two-vms.by-vcpu" "$(kind_count "$report" lost_by_kind update_irq)"
+	is "$(wc -l <"$tmp/theirs")" 4 "$cell: two VMs: four vCPUs were seen"
 	bad=$(sed -n 's/^vmm: ids //p' "$d/two-vms.err" | while read -r tgid tid id _; do
 		grep -q "^ident .* $tgid $tid $id " "$d/two-vms.txt" || echo "$tgid $tid $id"
 	done)
