@@ -98,6 +98,21 @@ effect)
 		kvmtimer-trace record -q -o /tmp/x.data -- vmm --stats $G scenario=$s n=20000 2>&1
 	done >"$KT_OUT/effect"
 	;;
+refusals)
+	# What a person is told when the host does not let us: one line, status 1, no file.
+	kt() { kvmtimer-trace "$@"; echo "status $?"; }
+	mkdir -p /etc && echo 'nobody:x:65534:65534:nobody:/:/bin/sh' >/etc/passwd && chmod 755 / /lab /lab/bin
+	{
+		echo "== capability"
+		su nobody -s /bin/sh -c "/lab/bin/kvmtimer-trace record -o /tmp/r.data; echo status \$?"
+		echo "== kvm"; mv /dev/kvm /dev/kvm.away; kt record -o /tmp/r.data; mv /dev/kvm.away /dev/kvm
+		echo "== btf"; mount -t tmpfs none /sys/kernel/btf; kt record -o /tmp/r.data; umount /sys/kernel/btf
+		echo "== lockdown"
+		mount -t securityfs none /sys/kernel/security
+		echo confidentiality >/sys/kernel/security/lockdown && kt record -o /tmp/r.data
+		echo "== end"; ls /tmp/r.data
+	} >"$KT_OUT/refusals" 2>&1
+	;;
 faults)
 	kt() { kvmtimer-trace "$@"; echo "status $?"; }
 	{

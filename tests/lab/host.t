@@ -56,4 +56,15 @@ for i in 1 2 3 4 5; do
 	"$kt" report "$tmp/faults/killed$i.data" >"$tmp/out" 2>&1
 	is "$?,$(grep -c 'file is cut' "$tmp/out")" "0,1" "killed while recording ($i): reads back to its last whole block"
 done
+
+# ---- refusals ----
+
+lab --append 'lsm=lockdown,capability' --out "$tmp/refusals" -- sh /lab/bin/cell.sh refusals >"$tmp/log" 2>&1
+ok $? "refusals: the host booted and acted" "$(cat "$tmp/log")"
+text=$(tr '\n' ' ' <"$tmp/refusals/refusals")
+like "$text" 'capability [^=]*missing capability CAP_BPF: run as root[^=]*status 1' "no capability: which, and what to do"
+like "$text" '== kvm [^=]*no KVM on this host[^=]*status 1' "no /dev/kvm: said"
+like "$text" '== btf [^=]*CONFIG_DEBUG_INFO_BTF=y *status 1' "no BTF: which kernel option"
+like "$text" '== lockdown [^=]*lockdown is in confidentiality mode.*status 1 == end' "lockdown: its mode, and what to do"
+unlike "$text" 'end /tmp/r.data' "a refused recording leaves no file"
 done_testing
