@@ -85,7 +85,7 @@ int BPF_PROG(kt_entry, __u64 pc)
 {
 	struct kt_event ev = { .kind = KT_EV_ENTRY, .sub = KT_SUB(KT_TIMER_NONE, 0), .run.pc = pc };
 
-	return emit_loaded(&ev);
+	return emit_loaded(&ev, false);
 }
 
 SEC("raw_tp/kvm_exit")
@@ -101,7 +101,7 @@ int BPF_PROG(kt_wfx, __u64 pc, bool is_wfe)
 
 	ev.wfx.pc = pc;
 	ev.wfx.is_wfe = is_wfe & 1;
-	return emit_loaded_side(&ev);
+	return emit_loaded(&ev, true);
 }
 
 SEC("raw_tp/kvm_vcpu_wakeup")
@@ -112,7 +112,7 @@ int BPF_PROG(kt_wakeup, __u64 wait_ns, bool waited, bool valid)
 	ev.wakeup.wait_ns = wait_ns;
 	ev.wakeup.waited = waited & 1;
 	ev.wakeup.valid = valid & 1;
-	return emit_loaded_side(&ev);
+	return emit_loaded(&ev, true);
 }
 
 SEC("raw_tp/kvm_userspace_exit")

@@ -8,7 +8,8 @@
 
 /* ---- events of the loaded vCPU ---- */
 
-static __always_inline int emit_loaded(struct kt_event *ev)
+/* side: the tracepoint stands in code that may be preempted */
+static __always_inline int emit_loaded(struct kt_event *ev, bool side)
 {
 	struct kt_cpu *c = this_cpu();
 	struct kvm_vcpu *vcpu;
@@ -17,22 +18,10 @@ static __always_inline int emit_loaded(struct kt_event *ev)
 	if (!c)
 		return 0;
 	who = bound_who(c, &vcpu);
-	if (who)
-		emit(c, who, ev);
-	return 0;
-}
-
-static __always_inline int emit_loaded_side(struct kt_event *ev)
-{
-	struct kt_cpu *c = this_cpu();
-	struct kvm_vcpu *vcpu;
-	__u32 who;
-
-	if (!c)
-		return 0;
-	who = bound_who(c, &vcpu);
-	if (who)
+	if (who && side)
 		emit_side(c, who, ev);
+	else if (who)
+		emit(c, who, ev);
 	return 0;
 }
 

@@ -15,6 +15,7 @@
 
 #include "capture.h"
 #include "cmd.h"
+#include "event.h"
 #include "host.h"
 #include "log.h"
 #include "num.h"
@@ -65,22 +66,7 @@ static int parse_pids(void *to, const char *value)
 
 static int parse_timers(void *to, const char *value)
 {
-	static const char *const names[] = { "p", "v", "hv", "hp" };
-	char copy[64], *save, *word;
-
-	if (strlen(value) >= sizeof(copy))
-		return -EINVAL;
-	strcpy(copy, value);
-	for (word = strtok_r(copy, ",", &save); word; word = strtok_r(NULL, ",", &save)) {
-		unsigned int t;
-
-		for (t = 0; t < KT_TIMER_NR && strcmp(names[t], word); t++)
-			;
-		if (t == KT_TIMER_NR)
-			return -EINVAL;
-		*(uint8_t *)to |= 1u << t;
-	}
-	return *(uint8_t *)to ? 0 : -EINVAL;
+	return kt_parse_timers(value, to);
 }
 
 static const struct kt_option options[] = {

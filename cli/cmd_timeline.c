@@ -68,27 +68,9 @@ static int parse_around(void *to, const char *value)
 	return -EINVAL;
 }
 
-/* v, p, hv, hp or the full names, with commas */
 static int parse_timers(void *to, const char *value)
 {
-	static const char *const shorts[] = { "p", "v", "hv", "hp" };
-	uint8_t mask = 0;
-
-	while (*value) {
-		size_t len = strcspn(value, ",");
-		unsigned int t;
-
-		for (t = 0; t < KT_TIMER_NR; t++)
-			if ((strlen(shorts[t]) == len && !memcmp(shorts[t], value, len)) ||
-			    (strlen(kt_timer_name(t)) == len && !memcmp(kt_timer_name(t), value, len)))
-				break;
-		if (t == KT_TIMER_NR)
-			return -EINVAL;
-		mask |= 1u << t;
-		value += len + (value[len] == ',');
-	}
-	*(uint8_t *)to = mask;
-	return mask ? 0 : -EINVAL;
+	return kt_parse_timers(value, to);
 }
 
 static int parse_from(void *to, const char *value)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "event.h"
 
+#include <errno.h>
 #include <stddef.h>
 #include <string.h>
 
@@ -33,6 +34,30 @@ const char *kt_timer_name(unsigned int timer)
 	static const char *const names[] = { "ptimer", "vtimer", "hvtimer", "hptimer" };
 
 	return timer < KT_TIMER_NR ? names[timer] : "-";
+}
+
+int kt_parse_timers(const char *list, __u8 *mask)
+{
+	static const char *const shorts[] = { "p", "v", "hv", "hp" };
+	__u8 found = 0;
+
+	while (*list) {
+		size_t len = strcspn(list, ",");
+		unsigned int t;
+
+		for (t = 0; t < KT_TIMER_NR; t++)
+			if ((strlen(shorts[t]) == len && !memcmp(shorts[t], list, len)) ||
+			    (strlen(kt_timer_name(t)) == len && !memcmp(kt_timer_name(t), list, len)))
+				break;
+		if (t == KT_TIMER_NR)
+			return -EINVAL;
+		found |= 1u << t;
+		list += len + (list[len] == ',');
+	}
+	if (!found)
+		return -EINVAL;
+	*mask = found;
+	return 0;
 }
 
 const char *kt_at_name(unsigned int kind, unsigned int at)

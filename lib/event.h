@@ -38,6 +38,8 @@ struct kt_field {
 const char *kt_kind_name(unsigned int kind);		/* "?" if there is none */
 const char *kt_kind_what(unsigned int kind);
 const char *kt_timer_name(unsigned int timer);		/* "vtimer"…; "-" for KT_TIMER_NONE */
+/* "v,p" or "vtimer,ptimer", ...: bit per enum kt_timer; -EINVAL for anything else. */
+int kt_parse_timers(const char *list, __u8 *mask);
 const char *kt_at_name(unsigned int kind, unsigned int at); /* NULL when `at` means nothing for kind */
 /* Fields of a kind's payload, ended by a NULL name. */
 const struct kt_field *kt_kind_fields(unsigned int kind);
