@@ -296,26 +296,52 @@ static int drain_side(struct kt_capture *c)
 	return flush_side(c);
 }
 
-/* Rows are deleted once stored, so the map only ever holds what is new. */
+static int by_first_ns(const void *pa, const void *pb)
+{
+	const struct kt_ident *a = pa, *b = pb;
+
+	return a->first_ns < b->first_ns ? -1 : a->first_ns > b->first_ns;
+}
+
+/* Takes the rows out of the map; *out is the caller's to free. */
+static int take_idents(int fd, struct kt_ident **out, size_t *n)
+{
+	struct kt_ident id, *bigger;
+	uint32_t key;
+
+	*n = 0;
+	while (!bpf_map_get_next_key(fd, NULL, &key) && !bpf_map_lookup_elem(fd, &key, &id)) {
+		bigger = realloc(*out, (*n + 1) * sizeof(*bigger));
+		if (!bigger)
+			return -ENOMEM;
+		*out = bigger;
+		bigger[(*n)++] = id;
+		bpf_map_delete_elem(fd, &key);
+	}
+	return 0;
+}
+
+/*
+ * A vCPU's row is written again when its thread becomes known; the map gives
+ * rows in no order, and the newest must come last.
+ */
 static int drain_idents(struct kt_capture *c)
 {
 	uint64_t written = c->skel->bss->nr_idents;
-	int fd = bpf_map__fd(c->skel->maps.idents), err;
-	struct kt_ident id;
-	uint32_t key;
+	struct kt_ident *rows = NULL;
+	size_t n;
+	int err;
 
 	if (written == c->idents_seen)
 		return 0;
-	while (!bpf_map_get_next_key(fd, NULL, &key)) {
-		if (bpf_map_lookup_elem(fd, &key, &id))
-			break;
-		err = c->sink->idents(c->sink->rings.arg, &id, 1);
-		if (err)
-			return err;
-		bpf_map_delete_elem(fd, &key);
-	}
 	c->idents_seen = written;
-	return 0;
+	err = take_idents(bpf_map__fd(c->skel->maps.idents), &rows, &n);
+	if (n) {
+		qsort(rows, n, sizeof(*rows), by_first_ns);
+		err = c->sink->idents(c->sink->rings.arg, rows, n) ?: err;
+	}
+	free(rows);
+	return err;
 }
 
 /* Times the kernel did not run a program at all: our own counters never see them. */

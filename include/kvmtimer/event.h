@@ -277,7 +277,7 @@ _Static_assert(sizeof(struct kt_event) == 32, "the record is 32 bytes");
 struct kt_ident {
 	__u64 kvm;		/* struct kvm *, an opaque key */
 	__u64 vcpu;		/* struct kvm_vcpu *, an opaque key */
-	__u64 first_ns;		/* when first seen, CLOCK_MONOTONIC */
+	__u64 first_ns;		/* when the row was written: the oldest row tells when first seen */
 	__u32 who;
 	__u32 vm_gen;
 	__u32 tgid;		/* kvm->userspace_pid: the VMM's process */
