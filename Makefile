@@ -57,7 +57,7 @@ BASE_CFLAGS := -std=gnu11 -Iinclude -Ilib -Icli $(WARNINGS) -MMD -MP \
 	-ffile-prefix-map=$(CURDIR)=. -DKT_VERSION='"$(VERSION)"'
 
 LIB_SRC := $(wildcard lib/*.c)
-BPF_ONLY_SRC := cli/source_bpf.c cli/bpf_explain.c
+BPF_ONLY_SRC := cli/source_bpf.c cli/bpf_explain.c cli/kernel_facts.c
 CLI_SRC := $(filter-out $(BPF_ONLY_SRC) cli/source_none.c,$(wildcard cli/*.c))
 CLI_SRC += $(if $(filter 1,$(WITH_BPF)),$(BPF_ONLY_SRC),cli/source_none.c)
 

@@ -157,6 +157,7 @@ struct kvm_run {
 
 struct vgic_dist {
 	_Bool in_kernel;
+	_Bool enabled;
 	__u32 vgic_model;
 };
 

@@ -121,6 +121,12 @@ int BPF_PROG(kt_user_exit, __u32 reason, int err)
 	return on_user_exit(reason, err);
 }
 
+SEC("kprobe/kvm_timer_vcpu_reset")
+int BPF_KPROBE(kt_vcpu_reset, struct kvm_vcpu *vcpu)
+{
+	return on_vcpu_reset(vcpu);
+}
+
 /* Its end frees the pointers for a new life: cached identities are void. */
 SEC("kprobe/kvm_arch_vcpu_destroy")
 int BPF_KPROBE(kt_vcpu_destroy, struct kvm_vcpu *vcpu)

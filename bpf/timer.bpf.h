@@ -5,6 +5,7 @@
 /* Workers behind the timer's and the vCPU's tracepoints. */
 #include "emit.bpf.h"
 #include "identity.bpf.h"
+#include "regs.bpf.h"
 
 /* ---- events of the loaded vCPU ---- */
 
@@ -106,6 +107,20 @@ static __always_inline int on_user_exit(__u32 reason, int err)
 	}
 	if (who)
 		emit_side(c, who, &ev);
+	return 0;
+}
+
+/* May come from a thread that never ran the vCPU: its identity is the pointer's. */
+static __always_inline int on_vcpu_reset(struct kvm_vcpu *vcpu)
+{
+	struct kt_event ev = { .kind = KT_EV_RESET, .sub = KT_SUB(KT_TIMER_NONE, 0) };
+	struct kt_cpu *c = this_cpu();
+	struct vcpu_state *st;
+	__u64 key = (__u64)vcpu;
+
+	st = bpf_map_lookup_elem(&vcpus, &key);
+	if (st && c && st->who)
+		emit_side(c, st->who, &ev);
 	return 0;
 }
 
@@ -247,6 +262,9 @@ static __always_inline int on_level(__u8 kind, __u64 vcpu_id, __u32 irq, __u8 le
 	if (!who || (timer == KT_TIMER_NONE && !(who & KT_WHO_TID)) || !timer_wanted(timer))
 		return 0;
 	ev.sub = KT_SUB(timer, at);
+	/* A raised line must find a list register: the next flush is looked at even if it has none. */
+	if (knobs.gic && level && timer < KT_TIMER_NR)
+		c->lr_open |= 1u << timer;
 	emit(c, who, &ev);
 	return 0;
 }
@@ -275,8 +293,9 @@ static __always_inline __u64 read_offset(struct arch_timer_context *ctx, struct 
 }
 
 static __noinline int check_offset(struct kt_cpu *c, struct arch_timer_context *ctx,
-				   struct kvm_vcpu *vcpu, __u32 timer)
+				   struct kvm_vcpu *vcpu, __u32 at)
 {
+	__u32 timer = KT_SUB_TIMER(at);
 	struct kt_event ev = { .kind = KT_EV_OFFSET };
 	__u64 key = (__u64)vcpu, offset_ticks;
 	struct vcpu_state *st;
@@ -302,7 +321,10 @@ static __noinline int check_offset(struct kt_cpu *c, struct arch_timer_context *
 	ev.sub = KT_SUB(timer, 0);
 	ev.offset.offset_ticks = offset_ticks;
 	ev.offset.offset_gen = c->offset_gen;
-	emit(c, c->who, &ev);
+	if (KT_SUB_AT(at))
+		emit_side(c, c->who, &ev);
+	else
+		emit(c, c->who, &ev);
 	return 0;
 }
 
@@ -328,8 +350,6 @@ static __always_inline __u8 save_flags(struct kvm_vcpu *vcpu)
 	return flags;
 }
 
-#include "regs.bpf.h"
-
 static __always_inline int on_regs(__u8 kind, struct arch_timer_context *ctx)
 {
 	struct kt_event ev = { .kind = kind };
@@ -350,8 +370,8 @@ static __always_inline int on_regs(__u8 kind, struct arch_timer_context *ctx)
 		bind(c, vcpu);
 	if (!who || !timer_wanted(timer))
 		return 0;
-	check_offset(c, ctx, vcpu, timer);
 	ev.sub = KT_SUB(timer, 0);
+	check_offset(c, ctx, vcpu, ev.sub);
 	ev.regs.cval_ticks = timer_cval(vcpu, timer);
 	ev.regs.ctl = timer_ctl(vcpu, timer);
 	ev.regs.offset_gen = c->offset_gen;
@@ -376,6 +396,13 @@ static __always_inline int on_emulate(struct arch_timer_context *ctx, __u8 shoul
 		return 0;
 	ev.sub = KT_SUB(timer, 0);
 	/* Also reached from a trapped register write, which is preemptible. */
+	if (vcpu) {
+		check_offset(c, ctx, vcpu, KT_SUB(timer, 1));
+		ev.emulate.ctl = timer_ctl(vcpu, timer);
+		ev.emulate.cval_ticks = timer_cval(vcpu, timer);
+		ev.emulate.offset_gen = c->offset_gen;
+		ev.emulate.flags = KT_EMULATE_REGS;
+	}
 	emit_side(c, who, &ev);
 	return 0;
 }

@@ -27,19 +27,22 @@ static __always_inline void read_lrs(struct kvm_vcpu *vcpu, struct lr_set *set)
 		bpf_core_field_offset(struct kvm_vcpu, arch.vgic_cpu.vgic_v3.vgic_lr));
 }
 
-/* Index of the LR that names irq, or MAX_LRS. */
-static __always_inline __u32 find_lr(const struct lr_set *set, __u32 irq)
+/* Index of the first LR that names irq, or MAX_LRS; how many do is counted in *named. */
+static __always_inline __u32 find_lr(const struct lr_set *set, __u32 irq, __u8 *named)
 {
-	__u32 i;
+	__u32 i, first = MAX_LRS;
 
 	for (i = 0; i < MAX_LRS; i++) {
 		if (i >= set->used)
 			break;
-		if (kt_lr_vintid(set->lr[i], knobs.gic == 2) == irq &&
-		    kt_lr_state(set->lr[i], knobs.gic == 2))
-			return i;
+		if (kt_lr_vintid(set->lr[i], knobs.gic == 2) != irq ||
+		    !kt_lr_state(set->lr[i], knobs.gic == 2))
+			continue;
+		if (first == MAX_LRS)
+			first = i;
+		++*named;
 	}
-	return MAX_LRS;
+	return first;
 }
 
 static __always_inline __u16 irq_state(struct lr_set *set, struct kvm_vcpu *vcpu, __u32 irq)
@@ -85,7 +88,7 @@ static __noinline int emit_lr(struct kt_cpu *c, struct kvm_vcpu *vcpu, struct lr
 	irq = c->irq[timer];
 	if (!irq)
 		return 0;
-	i = find_lr(set, irq);
+	i = find_lr(set, irq, &ev.lr.named);
 	open = c->lr_open & (1u << timer);
 	/* Empty again and again is not worth an event. */
 	if (i >= MAX_LRS && !open)
@@ -104,6 +107,8 @@ static __noinline int emit_lr(struct kt_cpu *c, struct kvm_vcpu *vcpu, struct lr
 	} else if (KT_SUB_AT(sub) == KT_AT_FLUSH) {
 		/* Folding empties the registers each time; only a flush without it closes. */
 		c->lr_open &= ~(1u << timer);
+		if (ev.lr.state & KT_LR_LINE && !BPF_CORE_READ(vcpu, kvm, arch.vgic.enabled))
+			ev.lr.state |= KT_LR_DIST_OFF;
 	}
 	emit(c, c->who, &ev);
 	return 0;

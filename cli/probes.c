@@ -40,6 +40,8 @@ const struct kt_probe kt_probes[] = {
 	       "exits to the VMM and the user lane"),
 	FUNC("bg_expire", "kt_bg_expire", "kvm_bg_timer_expire", KT_HOW_KPROBE, KT_DETAIL_LINE,
 	     KT_EV_BG_EXPIRE, "wake-ups of sleeping vCPUs by their timer"),
+	FUNC("vcpu_reset", "kt_vcpu_reset", "kvm_timer_vcpu_reset", KT_HOW_KPROBE, KT_DETAIL_LINE,
+	     KT_EV_RESET, "resets of vCPUs by the VMM"),
 	FUNC("vcpu_destroy", "kt_vcpu_destroy", "kvm_arch_vcpu_destroy", KT_HOW_KPROBE,
 	     KT_DETAIL_LINE, KT_EV_VCPU_GONE,
 	     "ends of vCPUs: a VM that reuses the memory of another in one process looks like it"),

@@ -9,6 +9,7 @@
 #include <bpf/btf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +18,8 @@
 #include <unistd.h>
 
 #include "bpf_explain.h"
+#include "host.h"
+#include "kernel_facts.h"
 #include "kvmtimer.skel.h"
 #include "log.h"
 #include "probe.skel.h"
@@ -40,6 +43,7 @@ struct kt_capture {
 	uint64_t side_taken, side_lost_seen[KT_KIND_MAX], skipped_seen[KT_PROBES_MAX];
 	uint64_t lost_extra;			/* beside the per-CPU rings */
 	uint64_t idents_seen, pass_ns;
+	uint64_t stop_ns;			/* 0: running; what comes later is not ours */
 	int stats_fd;
 };
 
@@ -253,6 +257,9 @@ int kt_capture_open(const struct kt_capture_opts *o, struct kt_facts *facts,
 		err = attach_all(c, facts);
 	if (err)
 		goto out;
+	/* Programs went on one by one: only from here on all see everything. */
+	(void)kt_facts_setf(facts, "capture.attached_ns", "%" PRIu64, kt_host_now_ns());
+	kt_kernel_facts(facts);
 	*out = c;
 	return 0;
 out:
@@ -261,6 +268,32 @@ out:
 }
 
 /* ---- reading ---- */
+
+/*
+ * Programs come off one by one.  Events from after the first went would show a
+ * half of what happened, so the recording ends where the stop began.
+ */
+static size_t before_stop(const struct kt_capture *c, const struct kt_event *ev, size_t n)
+{
+	while (c->stop_ns && n && ev[n - 1].ts_ns > c->stop_ns)
+		n--;
+	return n;
+}
+
+static int on_ring(void *arg, uint32_t cpu, const struct kt_event *ev, size_t n)
+{
+	struct kt_capture *c = arg;
+
+	n = before_stop(c, ev, n);
+	return n ? c->sink->rings.events(c->sink->rings.arg, cpu, ev, n) : 0;
+}
+
+static int on_loss(void *arg, const struct kt_loss *loss)
+{
+	struct kt_capture *c = arg;
+
+	return c->sink->rings.loss(c->sink->rings.arg, loss);
+}
 
 static int flush_side(struct kt_capture *c)
 {
@@ -275,7 +308,7 @@ static int on_side(void *arg, void *data, size_t size)
 {
 	struct kt_capture *c = arg;
 
-	if (size < sizeof(struct kt_event))
+	if (size < sizeof(struct kt_event) || !before_stop(c, data, 1))
 		return 0;
 	memcpy(&c->side_batch[c->side_n++], data, sizeof(struct kt_event));
 	if (c->side_n == SIDE_BATCH)
@@ -382,19 +415,9 @@ static int drain_side_losses(struct kt_capture *c, uint64_t now_ns)
 	return sum ? c->sink->rings.loss(c->sink->rings.arg, &loss) : 0;
 }
 
-static bool stopped(const struct kt_capture *c)
-{
-	int i;
-
-	for (i = 0; i < kt_nr_probes; i++)
-		if (c->links[i])
-			return false;
-	return true;
-}
-
 int kt_capture_drain(struct kt_capture *c, uint64_t now_ns, const struct kt_capture_sink *sink)
 {
-	bool final = stopped(c);
+	const struct kt_rings_sink sorted = { .arg = c, .events = on_ring, .loss = on_loss };
 	int err;
 
 	c->sink = sink;
@@ -404,7 +427,7 @@ int kt_capture_drain(struct kt_capture *c, uint64_t now_ns, const struct kt_capt
 	if (!err)
 		err = drain_side_losses(c, now_ns);
 	if (!err)
-		err = kt_rings_drain(c->rings, now_ns, final, &sink->rings);
+		err = kt_rings_drain(c->rings, now_ns, c->stop_ns != 0, &sorted);
 	c->pass_ns = now_ns;
 	c->sink = NULL;
 	return err;
@@ -414,6 +437,8 @@ void kt_capture_stop(struct kt_capture *c)
 {
 	int i;
 
+	if (!c->stop_ns)
+		c->stop_ns = kt_host_now_ns();
 	for (i = 0; i < kt_nr_probes; i++) {
 		bpf_link__destroy(c->links[i]);
 		c->links[i] = NULL;

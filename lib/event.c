@@ -99,7 +99,8 @@ static const struct kt_field offset_fields[] = {
 	F(offset, offset_ticks, KT_U64, KT_FMT_DEC), F(offset, offset_gen, KT_U32, KT_FMT_DEC), END };
 static const struct kt_field lr_fields[] = {
 	F(lr, lr, KT_U64, KT_FMT_HEX), F(lr, state, KT_U16, KT_FMT_HEX),
-	F(lr, lr_idx, KT_U8, KT_FMT_DEC), F(lr, used, KT_U8, KT_FMT_DEC), END };
+	F(lr, lr_idx, KT_U8, KT_FMT_DEC), F(lr, used, KT_U8, KT_FMT_DEC),
+	F(lr, named, KT_U8, KT_FMT_DEC), END };
 static const struct kt_field run_fields[] = {
 	F(run, pc, KT_U64, KT_FMT_HEX), F(run, code, KT_U8, KT_FMT_DEC),
 	F(run, esr, KT_U32, KT_FMT_HEX), F(run, flags, KT_U8, KT_FMT_DEC),
@@ -110,7 +111,9 @@ static const struct kt_field irqchip_fields[] = {
 static const struct kt_field hrtimer_fields[] = {
 	F(hrtimer, ptr, KT_U64, KT_FMT_HEX), F(hrtimer, expires_ns, KT_U64, KT_FMT_DEC), END };
 static const struct kt_field emulate_fields[] = {
-	F(emulate, should_fire, KT_U8, KT_FMT_DEC), END };
+	F(emulate, should_fire, KT_U8, KT_FMT_DEC), F(emulate, flags, KT_U8, KT_FMT_DEC),
+	F(emulate, ctl, KT_U8, KT_FMT_DEC), F(emulate, cval_ticks, KT_U64, KT_FMT_DEC),
+	F(emulate, offset_gen, KT_U32, KT_FMT_DEC), END };
 static const struct kt_field wfx_fields[] = {
 	F(wfx, pc, KT_U64, KT_FMT_HEX), F(wfx, is_wfe, KT_U8, KT_FMT_DEC), END };
 static const struct kt_field wakeup_fields[] = {

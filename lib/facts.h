@@ -18,7 +18,10 @@
  *   capture.source    bpf | ftrace | machine  capture.detail  line | lr
  *   capture.filter    the filter, in words    capture.command argv of record, joined
  *   capture.version   version of the tool     capture.probe.NAME  raw_tp | kprobe | fentry | missing: REASON
+ *   capture.attached_ns  since when all probes are on; no verdict before
  *   capture.cost_ns   own measured cost per event (BPF run-time statistics), when known
+ *   kvm.level_cache  yes | no: KVM remembers the level it told the vgic (until 7.1)
+ *   kvm.resample_on_deactivation  yes | no (5.15 and later)
  *   stop.reason       why recording ended     (written at the end)
  */
 

@@ -243,16 +243,6 @@ int kt_model_name(struct kt_model *m, const struct kt_vm_name *name)
 
 /* ---- time ---- */
 
-/* The first pair and the newest: the longest base gives the best rate. */
-void kt_model_clock(struct kt_model *m, const struct kt_clock_pair *pair, size_t n)
-{
-	for (; n; n--, pair++) {
-		m->clock[m->nr_clock ? 1 : 0] = *pair;
-		if (m->nr_clock < 2)
-			m->nr_clock++;
-	}
-}
-
 static double ns_per_tick(const struct kt_model *m)
 {
 	const char *hz = kt_facts_get(m->opts.facts, "clock.counter_hz");
@@ -265,10 +255,21 @@ static double ns_per_tick(const struct kt_model *m)
 	return hz && atof(hz) > 0 ? 1e9 / atof(hz) : 0;
 }
 
+/* The first pair and the newest: the longest base gives the best rate. */
+void kt_model_clock(struct kt_model *m, const struct kt_clock_pair *pair, size_t n)
+{
+	for (; n; n--, pair++) {
+		m->clock[m->nr_clock ? 1 : 0] = *pair;
+		if (m->nr_clock < 2)
+			m->nr_clock++;
+	}
+	m->ns_per_tick = ns_per_tick(m);
+}
+
 uint64_t kt_model_ticks_to_ns(const struct kt_model *m, uint64_t host_ticks)
 {
 	const struct kt_clock_pair *near = &m->clock[m->nr_clock > 1];
-	double rate = ns_per_tick(m), ns;
+	double rate = m->ns_per_tick, ns;
 
 	if (!m->nr_clock || !rate)
 		return 0;

@@ -80,6 +80,7 @@ struct kt_model {
 	uint32_t gap_pcpu;
 	struct kt_clock_pair clock[2];
 	unsigned int nr_clock;
+	double ns_per_tick;		/* 0: not known */
 	bool oom;
 };
 

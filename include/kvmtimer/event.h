@@ -84,7 +84,8 @@ enum kt_at {
 	X(WAKEUP, wakeup, wakeup, "a halt or halt-poll ended (kvm_vcpu_wakeup)")                   \
 	X(USER_EXIT, user_exit, user_exit, "KVM_RUN returned to the VMM (kvm_userspace_exit)")     \
 	X(VCPU_GONE, vcpu_gone, gone, "the vCPU was destroyed; its handle is never used again")    \
-	X(GAP, gap, gap, "events are missing here; made by the reader from loss counters")
+	X(GAP, gap, gap, "events are missing here; made by the reader from loss counters")         \
+	X(RESET, reset, gone, "the VMM resets the vCPU and its timers (kvm_timer_vcpu_reset)")
 
 enum kt_kind {
 	KT_EV_NONE = 0,
@@ -148,13 +149,15 @@ struct kt_offset {
 #define KT_LR_GROUP1	0x020
 #define KT_LR_V2	0x100	/* lr is a GICv2 GICH_LR word */
 #define KT_LR_PRESENT	0x200	/* an LR names this interrupt; else lr and lr_idx are 0 */
+#define KT_LR_DIST_OFF	0x400	/* the distributor forwards nothing; only read where no LR is found */
 
 struct kt_lr {
 	__u64 lr;		/* raw list register: decode with kt_lr_* in include/kvmtimer/lr.h */
 	__u16 state;
 	__u8 lr_idx;
 	__u8 used;		/* used_lrs at that time */
-	__u8 rsv[4];
+	__u8 named;		/* LRs that name this interrupt: one, or KVM is broken; 0 = not counted */
+	__u8 rsv[3];
 };
 
 /* run.code: ARM_EXCEPTION_CODE of the world switch's return value */
@@ -194,9 +197,16 @@ struct kt_hrtimer {
 	__u64 expires_ns;	/* CLOCK_MONOTONIC, 0 if not read */
 };
 
+#define KT_EMULATE_REGS	1	/* ctl, cval_ticks and offset_gen are known */
+
+/* An emulated timer's truth is always in memory, so its registers come along. */
 struct kt_emulate {
 	__u8 should_fire;
-	__u8 rsv[15];
+	__u8 ctl;
+	__u8 flags;
+	__u8 rsv;
+	__u32 offset_gen;
+	__u64 cval_ticks;
 };
 
 struct kt_wfx {

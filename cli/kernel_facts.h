@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef KT_KERNEL_FACTS_H
+#define KT_KERNEL_FACTS_H
+
+#include "facts.h"
+
+/*
+ * Adds what the running kernel's BTF tells about its KVM, as facts kvm.*: the
+ * checker learns the era from these, never from a version.  Without BTF nothing
+ * is added, and rules that need to know stay undecided.
+ */
+void kt_kernel_facts(struct kt_facts *facts);
+
+#endif
