@@ -68,7 +68,7 @@ static void put_loss(const struct kt_loss *l)
 	putchar('\n');
 }
 
-static void on_block(void *arg, const struct kt_block *b)
+static int on_block(void *arg, const struct kt_block *b)
 {
 	const char *key, *value;
 
@@ -89,6 +89,7 @@ static void on_block(void *arg, const struct kt_block *b)
 			printf("clock mono=%" PRIu64 " counter=%" PRIu64 "\n",
 			       (uint64_t)b->clock[i].mono_ns, (uint64_t)b->clock[i].counter_ticks);
 	}
+	return 0;
 }
 
 static void on_change(void *arg, const struct kt_change *c)

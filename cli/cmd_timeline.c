@@ -17,6 +17,7 @@
 #include "cmd.h"
 #include "event.h"
 #include "json.h"
+#include "keep.h"
 #include "num.h"
 #include "session.h"
 #include "text.h"
@@ -299,25 +300,10 @@ static int show(const char *path, const struct scout *w)
 	return status;
 }
 
-/* The recording is read twice: what comes through a pipe is kept in a file for that. */
-static int keep_stdin(char *path)
-{
-	char buf[65536];
-	ssize_t n;
-	int fd = mkstemp(path), err = 0;
-
-	if (fd < 0)
-		return -1;
-	while (!err && (n = read(STDIN_FILENO, buf, sizeof(buf))) != 0)
-		err = n < 0 || write(fd, buf, n) != n;
-	close(fd);
-	return err ? -1 : 0;
-}
-
 static int run(int nr_args, char **args)
 {
-	char kept[] = "/tmp/kvmtimer-XXXXXX";
 	const char *path = kt_input_path(opt.input, nr_args, args);
+	struct kt_kept kept;
 	struct scout window = { 0 };
 	int status;
 
@@ -326,18 +312,10 @@ static int run(int nr_args, char **args)
 	if (!opt.span_ns)
 		opt.span_ns = 1000000;
 	kt_anonymise(opt.anonymise);
-	if (!strcmp(path, "-")) {
-		if (keep_stdin(kept)) {
-			fprintf(stderr, "kvmtimer-trace: cannot keep standard input in %s: %s\n", kept,
-				strerror(errno));
-			unlink(kept);
-			return KT_EXIT_FAILED;
-		}
-		path = kept;
-	}
-	status = choose_window(path, &window) ? KT_EXIT_FAILED : show(path, &window);
-	if (path == kept)
-		unlink(kept);
+	if (kt_keep(path, &kept))
+		return KT_EXIT_FAILED;
+	status = choose_window(kept.path, &window) ? KT_EXIT_FAILED : show(kept.path, &window);
+	kt_keep_end(&kept);
 	return status;
 }
 

@@ -38,14 +38,20 @@ static int feed(struct reading *r)
 	int err = 0;
 
 	while (!err && (n = kt_order_next(r->order, &ev)))
-		err = kt_model_feed(r->s->model, ev, n);
+		err = r->opts->feed ? r->opts->feed(r->opts->arg, ev, n) :
+				      kt_model_feed(r->s->model, ev, n);
 	return err;
 }
 
 static int take_block(struct reading *r, const struct kt_block *b)
 {
-	if (r->opts->block && b->type != KT_BLOCK_EVENTS)
-		r->opts->block(r->opts->arg, b);
+	int err;
+
+	if (r->opts->block && b->type != KT_BLOCK_EVENTS) {
+		err = r->opts->block(r->opts->arg, b);
+		if (err)
+			return err;
+	}
 	switch (b->type) {
 	case KT_BLOCK_FACTS:
 		return copy_facts(r->s->facts, b->facts);

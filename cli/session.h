@@ -21,8 +21,10 @@ struct kt_session_opts {
 	const struct kt_model_sink *sink;	/* NULL: figures only */
 	/* called once the model exists and before the first event; may be NULL */
 	void (*ready)(void *arg, struct kt_model *model);
-	/* called for every block that is not events, as read; may be NULL */
-	void (*block)(void *arg, const struct kt_block *b);
+	/* called for every block that is not events, as read; 0 or -errno; may be NULL */
+	int (*block)(void *arg, const struct kt_block *b);
+	/* takes the events instead of the model; 0 or -errno; NULL: the model does */
+	int (*feed)(void *arg, const struct kt_event *ev, size_t n);
 	void *arg;
 	uint32_t only_vm;
 };

@@ -265,6 +265,17 @@ static bool timer_is_idle(const struct kt_timeline *t, uint32_t vcpu, uint8_t ti
 	return true;
 }
 
+static void print_mark(const struct kt_wave_opts *o, unsigned int columns)
+{
+	unsigned int at = 0;
+
+	if (!o->mark_ns)
+		return;
+	while (at + 1 < columns && column_ns(o, columns, at + 1) <= o->mark_ns)
+		at++;
+	printf("%-*s%*s^ here\n", LABEL, "", (int)at, "");
+}
+
 void kt_wave_print(const struct kt_timeline *t, const struct kt_model *m,
 		   const struct kt_wave_opts *o)
 {
@@ -284,6 +295,7 @@ void kt_wave_print(const struct kt_timeline *t, const struct kt_model *m,
 		    !timer_is_idle(t, vcpu, row->timer, o))
 			print_row(t, i, o, columns);
 	}
+	print_mark(o, columns);
 	print_legend(o);
 }
 

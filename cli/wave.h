@@ -13,6 +13,7 @@ struct kt_wave_opts {
 	uint64_t from_ns, to_ns;	/* the window, host monotonic */
 	uint64_t zero_ns;		/* where the axis counts from */
 	unsigned int width;		/* columns in all */
+	uint64_t mark_ns;		/* a point to show under the lanes; 0 = none */
 	bool ascii, color;
 	bool idle;			/* also timers that stay low throughout */
 };

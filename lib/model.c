@@ -138,8 +138,7 @@ static int grow_vcpus(struct kt_model *m)
 	return err;
 }
 
-/* Index of the vCPU behind a handle, made when new; UINT32_MAX without memory. */
-static uint32_t vcpu_of(struct kt_model *m, uint32_t who)
+uint32_t kt_model_vcpu_of(struct kt_model *m, uint32_t who)
 {
 	struct who_slot *s = find_slot(m->slot, m->slot_mask, who);
 	struct vcpu *v;
@@ -205,7 +204,7 @@ int kt_model_idents(struct kt_model *m, const struct kt_ident *id, size_t n)
 
 		if (!id->who || id->who & KT_WHO_TID)
 			continue;
-		i = vcpu_of(m, id->who);
+		i = kt_model_vcpu_of(m, id->who);
 		if (!vm || i == UINT32_MAX)
 			return -ENOMEM;
 		name = &m->name[i];
@@ -348,7 +347,7 @@ static inline uint32_t lookup(struct kt_model *m, const struct kt_event *ev)
 	struct who_slot *c = &m->cache[ev->pcpu % CPU_CACHE];
 
 	if (c->who != ev->who || !ev->who) {
-		uint32_t i = ev->who ? vcpu_of(m, ev->who) : UINT32_MAX;
+		uint32_t i = ev->who ? kt_model_vcpu_of(m, ev->who) : UINT32_MAX;
 
 		if (i == UINT32_MAX)
 			return i;

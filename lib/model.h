@@ -157,6 +157,9 @@ struct kt_totals {
 	uint64_t cpus_seen;		/* number of physical CPUs with events */
 };
 
+/* Index of the vCPU behind a handle, made when new; UINT32_MAX without memory. */
+uint32_t kt_model_vcpu_of(struct kt_model *m, uint32_t who);
+
 uint32_t kt_model_nr_vms(const struct kt_model *m);
 uint32_t kt_model_nr_vcpus(const struct kt_model *m);
 /* i < nr; fills *out. */

@@ -78,6 +78,8 @@ static bool vcpu_wanted(const struct kt_timeline *t, uint32_t vcpu)
 {
 	struct kt_vcpu_info info;
 
+	if (t->opts.one_vcpu && vcpu != t->opts.vcpu)
+		return false;
 	if ((!t->opts.vm && !t->opts.vcpu_mask) || !t->model)
 		return true;
 	kt_model_vcpu(t->model, vcpu, &info);

@@ -2,6 +2,7 @@
 #ifndef KT_TIMELINE_H
 #define KT_TIMELINE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -25,6 +26,8 @@ struct kt_timeline_opts {
 	uint64_t from_ns, to_ns;	/* host monotonic; to_ns 0 = to the end */
 	uint32_t vm;			/* VM number, 0 = all */
 	uint64_t vcpu_mask;		/* bit per vcpu_id 0..63; 0 = all */
+	bool one_vcpu;			/* only the vCPU of this kt_model_vcpu index */
+	uint32_t vcpu;
 	uint8_t timer_mask;		/* bit per enum kt_timer; 0 = all that have steps */
 	size_t max_steps;		/* 0 = 4 million */
 };

@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * check: does this KVM treat the timer as a level-triggered line?
+ *
+ * One pass over the recording, each event through the rules; a second one for
+ * the picture around what was broken.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "anonymise.h"
+#include "check.h"
+#include "cmd.h"
+#include "escape.h"
+#include "keep.h"
+#include "log.h"
+
+enum format { FORMAT_TEXT, FORMAT_JSON, FORMAT_TAP, FORMAT_JUNIT };
+static const char *const format_names[] = { "text", "json", "tap", "junit", NULL };
+
+static struct {
+	const char *input;
+	uint64_t only, examples, width;
+	int format;
+	bool json, list, anonymise, ascii;
+} opt = { .examples = 1, .width = 72 };
+
+static int parse_rules(void *to, const char *value)
+{
+	uint64_t *mask = to;
+	char word[64];
+
+	while (*value) {
+		size_t len = strcspn(value, ","), i;
+
+		if (len >= sizeof(word))
+			return -EINVAL;
+		memcpy(word, value, len);
+		word[len] = '\0';
+		i = kt_rule_find(word);
+		if (i == SIZE_MAX)
+			return -EINVAL;
+		*mask |= 1ull << i;
+		value += len + (value[len] == ',');
+	}
+	return *mask ? 0 : -EINVAL;
+}
+
+static const struct kt_option options[] = {
+	{ KT_OPT_STRING, 'i', "input", "FILE", &opt.input, .help = "the recording; - is standard input (" KT_DEFAULT_FILE ")" },
+	{ KT_OPT_GROUP, .help = "What to judge" },
+	{ KT_OPT_CALL, 0, "rule", "ids or names of rules (see --rules)", &opt.only, .parse = parse_rules, .help = "only these rules: I5,wakeup" },
+	{ KT_OPT_FLAG, 0, "rules", .to = &opt.list, .help = "list the rules and what each holds KVM to" },
+	{ KT_OPT_GROUP, .help = "How to show it" },
+	{ KT_OPT_UINT, 0, "examples", "N", &opt.examples, 0, KT_VIOLATIONS_KEPT, .help = "violations of each rule shown with their events (1)" },
+	{ KT_OPT_CHOICE, 0, "format", "FORMAT", &opt.format, .choices = format_names, .help = "text, json, tap or junit" },
+	{ KT_OPT_FLAG, 'j', "json", .to = &opt.json, .help = "the same as --format json" },
+	{ KT_OPT_UINT, 0, "width", "N", &opt.width, 40, 1000, .help = "columns of the picture (72)" },
+	{ KT_OPT_FLAG, 0, "ascii", .to = &opt.ascii, .help = "no character outside ASCII" },
+	{ KT_OPT_FLAG, 0, "anonymise", .to = &opt.anonymise, .help = "made-up names and pids" },
+	KT_OPT_END
+};
+
+struct checking {
+	struct kt_rules *rules;
+	struct kt_model *model;
+	struct kt_session *session;
+	bool started;
+};
+
+static void ready(void *arg, struct kt_model *model)
+{
+	((struct checking *)arg)->model = model;
+}
+
+static int start(struct checking *c)
+{
+	struct kt_rules_opts ro = { .model = c->model, .facts = c->session->facts };
+
+	return c->rules ? 0 : kt_rules_new(&ro, &c->rules);
+}
+
+/* Identities may come before the first event, and again with news about a vCPU. */
+static int block(void *arg, const struct kt_block *b)
+{
+	struct checking *c = arg;
+	int err;
+
+	if (b->type != KT_BLOCK_IDENT)
+		return 0;
+	err = start(c);
+	return err ? err : kt_rules_idents(c->rules, b->idents, b->n);
+}
+
+static int feed(void *arg, const struct kt_event *ev, size_t n)
+{
+	struct checking *c = arg;
+	int err = start(c);
+
+	if (err)
+		return err;
+	if (!c->started)
+		kt_rules_facts(c->rules);
+	c->started = true;
+	return kt_rules_feed(c->rules, ev, n);
+}
+
+/* ---- the answer ---- */
+
+bool kt_check_wanted(const struct kt_check *c, size_t rule)
+{
+	return !c->only || c->only >> rule & 1;
+}
+
+void kt_check_sum(const struct kt_check *c, struct kt_check_sum *out)
+{
+	const struct kt_rules_totals *t = kt_rules_totals(c->rules);
+	struct kt_rule_result r;
+
+	memset(out, 0, sizeof(*out));
+	for (size_t i = 0; i < kt_rule_nr(); i++) {
+		if (!kt_check_wanted(c, i))
+			continue;
+		kt_rules_result(c->rules, i, &r);
+		out->exercised += r.exercised != 0;
+		out->violated += r.verdict == KT_VERDICT_VIOLATED;
+		out->late += r.verdict == KT_VERDICT_LATE;
+		out->legal += r.verdict == KT_VERDICT_LEGAL_SPURIOUS;
+		out->inconclusive += r.verdict == KT_VERDICT_INCONCLUSIVE;
+		out->not_applicable += r.verdict == KT_VERDICT_NOT_APPLICABLE;
+	}
+	out->answer = KT_ANSWER_INCONCLUSIVE;
+	if (out->violated)
+		out->answer = KT_ANSWER_VIOLATED;
+	else if (t->lost || c->session->late)
+		out->why = "events were lost";
+	else if (c->session->status.bad_blocks)
+		out->why = "parts of the file are damaged";
+	else if (c->session->status.cut || !c->session->status.closed_well)
+		out->why = "the recording was cut off";
+	else if (!out->exercised)
+		out->why = "nothing in it puts a rule to the test";
+	else
+		out->answer = KT_ANSWER_CONFORMS;
+}
+
+static int print(const struct kt_check *c)
+{
+	switch (opt.json ? FORMAT_JSON : opt.format) {
+	case FORMAT_JSON:
+		return kt_check_json(c);
+	case FORMAT_TAP:
+		kt_check_tap(c);
+		return 0;
+	case FORMAT_JUNIT:
+		kt_check_junit(c);
+		return 0;
+	}
+	kt_check_text(c);
+	return 0;
+}
+
+static int check_file(const char *path)
+{
+	static const int status_of[] = { KT_EXIT_OK, KT_EXIT_VIOLATION, KT_EXIT_INCONCLUSIVE };
+	struct kt_session session;
+	struct checking ch = { .session = &session };
+	struct kt_session_opts so = { .path = path, .ready = ready, .block = block, .feed = feed,
+				      .arg = &ch };
+	struct kt_check c = { .path = path, .session = &session, .only = opt.only,
+			      .examples = opt.examples, .ascii = opt.ascii, .width = opt.width };
+	struct kt_check_sum sum;
+	int status = KT_EXIT_FAILED;
+
+	if (kt_session_read(&so, &session)) {
+		kt_rules_free(ch.rules);
+		return KT_EXIT_FAILED;
+	}
+	if (start(&ch)) {
+		(void)!kt_err(-ENOMEM, "out of memory");
+		goto out;
+	}
+	c.rules = ch.rules;
+	kt_check_sum(&c, &sum);
+	if (!print(&c))
+		status = status_of[sum.answer];
+out:
+	kt_rules_free(ch.rules);
+	kt_session_free(&session);
+	return status;
+}
+
+static int list_rules(void)
+{
+	for (size_t i = 0; i < kt_rule_nr(); i++) {
+		const struct kt_rule *r = kt_rule(i);
+
+		printf("%-4s%-24s%s\n    %s\n    where: %s\n", r->id, r->name, r->system, r->sentence,
+		       r->holds);
+		if (r->unless)
+			printf("    unless: %s\n", r->unless);
+		if (r->needs & KT_NEEDS_LR)
+			printf("    needs: record --detail lr\n");
+	}
+	return KT_EXIT_OK;
+}
+
+static int run(int nr_args, char **args)
+{
+	struct kt_kept kept;
+	const char *path;
+	int status;
+
+	if (opt.list)
+		return list_rules();
+	path = kt_input_path(opt.input, nr_args, args);
+	if (!path)
+		return KT_EXIT_MISUSE;
+	kt_anonymise(opt.anonymise);
+	if (kt_keep(path, &kept))
+		return KT_EXIT_FAILED;
+	status = check_file(kept.path);
+	kt_keep_end(&kept);
+	return status;
+}
+
+const struct kt_cmd kt_cmd_check = {
+	.name = "check",
+	.summary = "does this KVM treat the timer as a level-triggered line? a verdict",
+	.usage = "[options] [FILE]",
+	.options = options,
+	.run = run,
+};

@@ -1,0 +1,301 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The engine: events to rules, rules to verdicts. */
+#include "rules.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "rules_private.h"
+#include "store.h"
+
+/* Rules that look at a kind, in table order; filled once from the rows. */
+#define MAX_PER_KIND 16
+
+struct dispatch {
+	uint8_t nr[KT_EV_NR];
+	uint8_t rule[KT_EV_NR][MAX_PER_KIND];
+};
+
+struct kt_rules_all {
+	struct kt_rules r;
+	struct dispatch dispatch;
+};
+
+const char *kt_verdict_name(enum kt_verdict v)
+{
+	static const char *const names[] = {
+		"not applicable", "inconclusive", "holds", "legal-spurious", "late", "violated"
+	};
+
+	return v < KT_VERDICT_NR ? names[v] : "?";
+}
+
+size_t kt_rule_nr(void)
+{
+	return kt_nr_rule_rows;
+}
+
+const struct kt_rule *kt_rule(size_t i)
+{
+	return &kt_rule_rows[i].rule;
+}
+
+size_t kt_rule_find(const char *name)
+{
+	for (size_t i = 0; i < kt_nr_rule_rows; i++)
+		if (!strcasecmp(name, kt_rule_rows[i].rule.id) ||
+		    !strcasecmp(name, kt_rule_rows[i].rule.name))
+			return i;
+	return SIZE_MAX;
+}
+
+/* ---- making one ---- */
+
+static void fill_dispatch(struct dispatch *d)
+{
+	for (size_t i = 0; i < kt_nr_rule_rows; i++)
+		for (unsigned int kind = 1; kind < KT_EV_NR; kind++)
+			if (kt_rule_rows[i].kinds >> kind & 1 && d->nr[kind] < MAX_PER_KIND)
+				d->rule[kind][d->nr[kind]++] = i;
+}
+
+static bool fact_is(const struct kt_facts *f, const char *key, const char *value)
+{
+	const char *is = kt_facts_get(f, key);
+
+	return is && !strcmp(is, value);
+}
+
+void kt_rules_facts(struct kt_rules *r)
+{
+	const struct kt_facts *f = r->opts.facts;
+	const char *ns = kt_facts_get(f, "capture.attached_ns");
+
+	r->level_cache = fact_is(f, "kvm.level_cache", "yes");
+	r->no_level_cache = fact_is(f, "kvm.level_cache", "no");
+	r->resamples = fact_is(f, "kvm.resample_on_deactivation", "yes");
+	r->no_resamples = fact_is(f, "kvm.resample_on_deactivation", "no");
+	r->attached_ns = ns ? strtoull(ns, NULL, 10) : 0;
+}
+
+int kt_rules_new(const struct kt_rules_opts *opts, struct kt_rules **out)
+{
+	struct kt_rules_all *all = calloc(1, sizeof(*all));
+
+	if (!all)
+		return -ENOMEM;
+	all->r.opts = *opts;
+	all->r.tally = calloc(kt_nr_rule_rows, sizeof(*all->r.tally));
+	if (!all->r.tally) {
+		free(all);
+		return -ENOMEM;
+	}
+	fill_dispatch(&all->dispatch);
+	kt_rules_facts(&all->r);
+	*out = &all->r;
+	return 0;
+}
+
+void kt_rules_free(struct kt_rules *r)
+{
+	if (!r)
+		return;
+	free(r->tally);
+	free(r->vcpu);
+	free(r);
+}
+
+/* ---- vCPUs ---- */
+
+static int grow(struct kt_rules *r, uint32_t want)
+{
+	/* By an eighth, as the model: memory per vCPU is what counts at 10,000. */
+	uint32_t nr = want + (want >> 3) + 4;
+	struct rule_vcpu *bigger = realloc(r->vcpu, nr * sizeof(*bigger));
+
+	if (!bigger)
+		return -ENOMEM;
+	memset(bigger + r->nr_vcpus, 0, (nr - r->nr_vcpus) * sizeof(*bigger));
+	for (uint32_t i = r->nr_vcpus; i < nr; i++)
+		kt_rules_forget(&bigger[i]);
+	r->vcpu = bigger;
+	r->nr_vcpus = nr;
+	return 0;
+}
+
+static inline uint32_t index_of(struct kt_rules *r, uint16_t pcpu, uint32_t who)
+{
+	unsigned int slot = pcpu % (sizeof(r->cache) / sizeof(r->cache[0]));
+	uint32_t i;
+
+	if (r->cache[slot].who == who)
+		return r->cache[slot].index;
+	i = kt_model_vcpu_of(r->opts.model, who);
+	if (i == UINT32_MAX || (i >= r->nr_vcpus && grow(r, i + 1)))
+		return UINT32_MAX;
+	r->cache[slot].who = who;
+	r->cache[slot].index = i;
+	return i;
+}
+
+int kt_rules_idents(struct kt_rules *r, const struct kt_ident *id, size_t n)
+{
+	for (; n; n--, id++) {
+		uint32_t i;
+
+		if (!id->who || id->who & KT_WHO_TID)
+			continue;
+		i = kt_model_vcpu_of(r->opts.model, id->who);
+		if (i == UINT32_MAX || (i >= r->nr_vcpus && grow(r, i + 1)))
+			return -ENOMEM;
+		r->vcpu[i].id = *id;
+	}
+	return 0;
+}
+
+/* ---- judging ---- */
+
+void kt_broke_late(struct at *a, uint64_t from_ns, const char *seen, uint64_t late_ns)
+{
+	struct rule_tally *t = &a->r->tally[a->rule];
+	struct kt_violation v = {
+		.rule = a->rule, .vcpu = a->vcpu, .timer = a->timer, .seen = seen,
+		.from_ns = from_ns && from_ns < a->ev->ts_ns ? from_ns : a->ev->ts_ns,
+		.at_ns = a->ev->ts_ns, .late_ns = late_ns,
+	};
+
+	t->exercised++;
+	if (t->violated < KT_VIOLATIONS_KEPT)
+		t->first[t->violated] = v;
+	t->violated++;
+	if (a->r->opts.violation)
+		a->r->opts.violation(a->r->opts.arg, &v);
+}
+
+void kt_broke(struct at *a, uint64_t from_ns, const char *seen)
+{
+	kt_broke_late(a, from_ns, seen, 0);
+}
+
+/* As the model: whoever was on that CPU, and whoever was on none and may have come to it. */
+static void feed_gap(struct kt_rules *r, const struct kt_event *ev)
+{
+	r->totals.lost += ev->gap.lost;
+	for (uint32_t i = 0; i < r->nr_vcpus; i++) {
+		struct rule_vcpu *v = &r->vcpu[i];
+
+		if (v->gone || (ev->pcpu != KT_STREAM_SIDE && v->pcpu != ev->pcpu && v->loaded))
+			continue;
+		for (unsigned int t = 0; t < KT_TIMER_NR; t++)
+			r->voided += v->timer[t].owe_rise + v->timer[t].owe_fall +
+				     v->timer[t].soft_owed + v->timer[t].flushed;
+		kt_rules_forget(v);
+	}
+}
+
+static int feed_one(struct kt_rules_all *all, const struct kt_event *ev)
+{
+	struct kt_rules *r = &all->r;
+	uint8_t timer = KT_SUB_TIMER(ev->sub);
+	struct at a = { .r = r, .ev = ev, .timer = timer };
+	uint32_t i;
+
+	r->totals.by_kind[ev->kind]++;
+	if (ev->kind == KT_EV_GAP) {
+		feed_gap(r, ev);
+		return 0;
+	}
+	if (!ev->who || ev->who & KT_WHO_TID) {
+		r->totals.nobody++;
+		return 0;
+	}
+	i = index_of(r, ev->pcpu, ev->who);
+	if (i == UINT32_MAX)
+		return -ENOMEM;
+	a.v = &r->vcpu[i];
+	a.vcpu = i;
+	a.t = timer < KT_TIMER_NR ? &a.v->timer[timer] : NULL;
+	if (ev->kind == KT_EV_ENTRY || ev->kind == KT_EV_RESTORE)
+		a.v->pcpu = ev->pcpu;
+	/* Probes went on one by one: before, half of what happened is missing. */
+	if (ev->ts_ns < r->attached_ns) {
+		if (ev->kind == KT_EV_OFFSET)
+			kt_rules_advance(&a);
+		return 0;
+	}
+	r->totals.judged++;
+	if (a.t || timer == KT_TIMER_NONE) {
+		for (unsigned int n = 0; n < all->dispatch.nr[ev->kind]; n++) {
+			a.rule = all->dispatch.rule[ev->kind][n];
+			kt_rule_rows[a.rule].step(&a);
+			a.timer = timer;
+		}
+	}
+	kt_rules_advance(&a);
+	return 0;
+}
+
+int kt_rules_feed(struct kt_rules *r, const struct kt_event *ev, size_t n)
+{
+	int err = 0;
+
+	r->totals.events += n;
+	for (; n && !err; n--, ev++)
+		err = feed_one((struct kt_rules_all *)r, ev);
+	return err;
+}
+
+/* ---- asking ---- */
+
+const struct kt_rules_totals *kt_rules_totals(const struct kt_rules *r)
+{
+	return &r->totals;
+}
+
+size_t kt_rules_violations(const struct kt_rules *r, size_t rule, const struct kt_violation **out)
+{
+	const struct rule_tally *t = &r->tally[rule];
+
+	*out = t->first;
+	return t->violated < KT_VIOLATIONS_KEPT ? t->violated : KT_VIOLATIONS_KEPT;
+}
+
+/* Why a rule that was never put to the test was not. */
+static void unexercised(const struct kt_rules *r, const struct kt_rule *rule,
+			struct kt_rule_result *out)
+{
+	out->verdict = KT_VERDICT_INCONCLUSIVE;
+	if (rule->needs & KT_NEEDS_LR && !r->lrs_seen)
+		out->why = "needs list registers: record --detail lr";
+	else if (rule->needs & KT_NEEDS_KVM && !r->level_cache && !r->no_level_cache &&
+		 !r->resamples && !r->no_resamples)
+		out->why = "needs to know the kernel's KVM: the recording has no kvm.* facts";
+	else if (rule->needs & KT_NEEDS_CLOCK && !kt_facts_get(r->opts.facts, "clock.counter_hz"))
+		out->why = "needs the counter's frequency and clock pairs";
+	else if (r->totals.lost)
+		out->why = "events were lost, and nothing else put it to the test";
+	else
+		out->verdict = KT_VERDICT_NOT_APPLICABLE;
+	if (out->verdict == KT_VERDICT_NOT_APPLICABLE)
+		out->why = "never exercised";
+}
+
+void kt_rules_result(const struct kt_rules *r, size_t i, struct kt_rule_result *out)
+{
+	const struct rule_tally *t = &r->tally[i];
+
+	*out = (struct kt_rule_result){ .exercised = t->exercised, .violated = t->violated,
+		.late = t->late, .legal = t->legal, .voided = r->voided };
+	if (t->violated)
+		out->verdict = KT_VERDICT_VIOLATED;
+	else if (!t->exercised)
+		unexercised(r, kt_rule(i), out);
+	else if (t->late)
+		out->verdict = KT_VERDICT_LATE;
+	else if (t->legal)
+		out->verdict = KT_VERDICT_LEGAL_SPURIOUS;
+	else
+		out->verdict = KT_VERDICT_HOLDS;
+}

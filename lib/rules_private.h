@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef KT_RULES_PRIVATE_H
+#define KT_RULES_PRIVATE_H
+
+/* Between rules.c (engine), rules_table.c (rows) and the step functions. */
+#include <kvmtimer/lr.h>
+
+#include "rules.h"
+
+/* A level that is not known. */
+#define NO_LEVEL 2
+
+/*
+ * Under emulation and on busy hosts a conforming KVM is late by milliseconds.
+ * Late is a verdict of its own; only what is later than this is missing.
+ */
+#define LATE_NS 1000000ull	/* a host tick's worth of patience */
+#define MISSING_NS 100000000ull	/* no soft timer of a working host is this late */
+/* Error of a compare value turned into host time: see kt_model_deadline_ns. */
+#define CLOCK_SLACK_NS 2000000ull
+
+enum regs_where { REGS_UNKNOWN, REGS_SAVED, REGS_LOADED };
+enum timer_role { ROLE_UNKNOWN, ROLE_DIRECT, ROLE_EMULATED };
+
+/* An update_irq waiting for its vgic_update, per execution context. */
+struct pending_pair {
+	uint64_t ns;
+	uint32_t irq;
+	uint8_t level, timer;
+	bool open;
+};
+
+struct rule_timer {
+	/* line: what KVM published */
+	uint64_t published_ns;
+	uint8_t line;		/* last published level */
+	uint8_t load_level;	/* published since the map of this load or put */
+	bool from_soft;		/* the last publication came from a soft timer */
+
+	/* registers at the last save or restore, or evaluation of an emulated timer */
+	uint8_t role, regs, ctl, saved_ctl;
+	bool map_since;		/* a map was seen since the last save or restore */
+	bool same_regs;		/* nothing changed them between save and restore */
+	bool regs_known, saved_known, offset_known;
+	uint64_t cval_ticks, saved_cval_ticks, offset_ticks;
+	uint32_t saved_offset_gen;
+	uint64_t saved_ns, deadline_ns;	/* deadline 0: not armed, or not known */
+
+	/* judgements that wait */
+	bool owe_rise, owe_fall, reset;
+	uint64_t owe_ns;
+	bool soft_owed;		/* soft timer fired, line not yet raised */
+	uint64_t soft_ns, soft_due_ns;
+	uint64_t sleep_due_ns;	/* while blocked: when the background timer must have fired */
+
+	/* emulated */
+	uint8_t evaluated;	/* should_fire of the last evaluation */
+	bool just_evaluated;
+
+	/* list register */
+	bool flushed;		/* a flush sample since the last fold or load */
+	bool flush_fresh;	/* and since the last entry */
+	uint8_t flush_lr;	/* enum kt_lr_value given to the guest */
+	bool flush_hw;
+	uint16_t flush_state;
+	uint64_t flush_ns, flush_word;
+	bool folding, fold_pending, fold_dropped, fold_active, fold_same;
+	uint8_t fold_wire, line_at_flush;
+	uint64_t fold_ns;
+	uint8_t wire;		/* level sampled at fold, until the next rise */
+	uint64_t wire_ns;
+
+	/* physical */
+	uint8_t phys;		/* 0: written, and no handler since */
+	uint64_t phys_ns;
+	uint8_t handled;	/* host interrupts since the last entry */
+	uint64_t handled_ns;
+
+	/* user */
+	uint8_t user;
+	uint64_t user_ns;
+};
+
+struct rule_vcpu {
+	struct kt_ident id;	/* who = 0: not arrived */
+	struct rule_timer timer[KT_TIMER_NR];
+	struct pending_pair pair[3];	/* by enum kt_at */
+	uint64_t entry_ns, exit_ns, handler_ns, blocked_ns, bg_ns, map_ns, reset_ns;
+	uint64_t entry_pc, user_ns;
+	uint32_t eager, storm;
+	int8_t map[4];		/* as traced; -2 = not known */
+	uint16_t pcpu;
+	uint8_t in_guest;	/* 0 host, 1 guest, NO_LEVEL not known */
+	uint8_t exit_ec, exit_code;
+	bool ran, loaded, gone, nested, handler_open;
+	bool put_since_exit, load_since_exit, excused;	/* an exit's put had a reason */
+};
+
+struct rule_tally {
+	uint64_t exercised, violated, late, legal;
+	struct kt_violation first[KT_VIOLATIONS_KEPT];
+};
+
+struct kt_rules {
+	struct kt_rules_opts opts;
+	struct rule_vcpu *vcpu;
+	uint32_t nr_vcpus;
+	struct rule_tally *tally;
+	struct kt_rules_totals totals;
+	uint64_t attached_ns, voided;
+	/* what the recording can show */
+	bool level_cache, no_level_cache, resamples, no_resamples;
+	bool maps_seen, wires_seen, irqchips_seen, lrs_seen, clocks_known, vgic_updates_seen;
+	struct { uint32_t who, index; } cache[256];
+};
+
+/* What a step function gets: one event, and the state before it. */
+struct at {
+	struct kt_rules *r;
+	struct rule_vcpu *v;
+	struct rule_timer *t;	/* NULL when the event is no timer's */
+	const struct kt_event *ev;
+	uint32_t vcpu;
+	uint8_t timer;
+	uint16_t rule;		/* the row that is running */
+};
+
+/* One row: the rule as people see it, and how it is decided. */
+struct rule_row {
+	struct kt_rule rule;
+	uint32_t kinds;		/* bit per enum kt_kind */
+	void (*step)(struct at *a);
+};
+
+extern const struct rule_row kt_rule_rows[];
+extern const size_t kt_nr_rule_rows;
+
+static inline void held(struct at *a)
+{
+	a->r->tally[a->rule].exercised++;
+}
+
+static inline void legal(struct at *a)
+{
+	a->r->tally[a->rule].exercised++;
+	a->r->tally[a->rule].legal++;
+}
+
+static inline void late(struct at *a)
+{
+	a->r->tally[a->rule].exercised++;
+	a->r->tally[a->rule].late++;
+}
+
+/* seen is static text; from_ns: the first event of the window that shows it. */
+void kt_broke(struct at *a, uint64_t from_ns, const char *seen);
+void kt_broke_late(struct at *a, uint64_t from_ns, const char *seen, uint64_t late_ns);
+
+static inline void judge(struct at *a, bool good, uint64_t from_ns, const char *seen)
+{
+	if (good)
+		held(a);
+	else
+		kt_broke(a, from_ns, seen);
+}
+
+static inline unsigned int context(const struct kt_event *ev)
+{
+	return KT_SUB_AT(ev->sub);
+}
+
+/* ENABLE without IMASK: the only way to a high output. */
+static inline bool can_fire(uint8_t ctl)
+{
+	return (ctl & (KT_CTL_ENABLE | KT_CTL_IMASK)) == KT_CTL_ENABLE;
+}
+
+static inline bool fires(uint8_t ctl)
+{
+	return (ctl & 7) == (KT_CTL_ENABLE | KT_CTL_ISTATUS);
+}
+
+static inline bool user_irqchip(const struct rule_vcpu *v)
+{
+	return v->id.who && v->id.vgic == 0;
+}
+
+static inline bool kernel_vgic(const struct rule_vcpu *v)
+{
+	return v->id.vgic == 2 || v->id.vgic == 3;
+}
+
+static inline bool lr_is_v2(const struct kt_event *ev)
+{
+	return ev->lr.state & KT_LR_V2;
+}
+
+static inline unsigned int lr_value(const struct kt_event *ev)
+{
+	return ev->lr.state & KT_LR_PRESENT ? kt_lr_state(ev->lr.lr, lr_is_v2(ev)) : KT_LR_EMPTY;
+}
+
+/* State after the event: rules_state.c. */
+void kt_rules_advance(struct at *a);
+void kt_rules_forget(struct rule_vcpu *v);
+
+/* Step functions, by the file that has them. */
+#define KT_STEPS(X)                                                                                \
+	X(change_only) X(load_coherence) X(rise_before_leave) X(late_fall) X(pairing) X(target)    \
+	X(host_irq) X(no_storm) X(active_mirror) X(fold_resample) X(deactivate_resample)           \
+	X(no_pending_low) X(low_retires) X(no_pending_active) X(unique_lr) X(delivery)             \
+	X(wakeup) X(soft_expiry) X(soft_arm) X(notify) X(user_bit) X(load_before_entry)            \
+	X(map_stable) X(alternate) X(masked_low) X(reset_low) X(new_registers)                     \
+	X(level_by_deadline) X(evaluation) X(evaluated_level) X(lr_transition) X(fold_active)      \
+	X(flush_mirror) X(save_restore_alternate) X(map_first) X(lazy) X(progress) X(expired_sleep) \
+	X(fold_pairs) X(phys_at_load)
+
+#define X(name) void kt_step_##name(struct at *a);
+KT_STEPS(X)
+#undef X
+
+#endif

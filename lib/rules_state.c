@@ -1,0 +1,372 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What the rules know of a vCPU: moved on by each event, after the rules have
+ * looked at it.  Nothing here judges.
+ */
+#include <string.h>
+
+#include "rules_private.h"
+
+void kt_rules_forget(struct rule_vcpu *v)
+{
+	struct kt_ident id = v->id;
+	bool ran = v->ran, nested = v->nested;
+
+	memset(v, 0, sizeof(*v));
+	v->id = id;
+	v->ran = ran;
+	v->nested = nested;
+	v->in_guest = NO_LEVEL;
+	memset(v->map, -2, sizeof(v->map));
+	for (unsigned int i = 0; i < KT_TIMER_NR; i++) {
+		struct rule_timer *t = &v->timer[i];
+
+		t->line = t->load_level = t->phys = t->user = t->evaluated = NO_LEVEL;
+		t->wire = t->fold_wire = t->line_at_flush = NO_LEVEL;
+	}
+}
+
+static uint64_t deadline(const struct at *a, const struct rule_timer *t)
+{
+	if (!t->regs_known || !t->offset_known || !can_fire(t->ctl))
+		return 0;
+	return kt_model_deadline_ns(a->r->opts.model, a->vcpu, t->cval_ticks, t->offset_ticks);
+}
+
+static void on_map(struct at *a)
+{
+	const struct kt_map *m = &a->ev->map;
+	struct rule_vcpu *v = a->v;
+
+	if (context(a->ev) == KT_AT_HOST_IRQ) {
+		v->handler_open = true;
+		v->handler_ns = a->ev->ts_ns;
+		return;
+	}
+	a->r->maps_seen = true;
+	v->map[0] = m->direct_vtimer;
+	v->map[1] = m->direct_ptimer;
+	v->map[2] = m->emul_vtimer;
+	v->map[3] = m->emul_ptimer;
+	v->map_ns = a->ev->ts_ns;
+	for (unsigned int i = 0; i < KT_TIMER_NR; i++) {
+		struct rule_timer *t = &v->timer[i];
+
+		t->map_since = true;
+		t->load_level = NO_LEVEL;
+		if ((int)i == m->direct_vtimer || (int)i == m->direct_ptimer)
+			t->role = ROLE_DIRECT;
+		else if ((int)i == m->emul_vtimer || (int)i == m->emul_ptimer)
+			t->role = ROLE_EMULATED;
+	}
+	if (m->direct_vtimer >= KT_HVTIMER || m->emul_vtimer >= 0)
+		v->nested = true;
+}
+
+static void on_update(struct at *a)
+{
+	struct pending_pair *p = &a->v->pair[context(a->ev)];
+	struct rule_timer *t = a->t;
+	bool level = a->ev->level.level;
+
+	*p = (struct pending_pair){ a->ev->ts_ns, a->ev->level.irq, level, a->timer, true };
+	if (context(a->ev) == KT_AT_HOST_IRQ) {
+		a->v->handler_open = false;
+		t->handled++;
+		t->handled_ns = a->ev->ts_ns;
+		if (level) {
+			t->phys = 1;
+			t->phys_ns = a->ev->ts_ns;
+		}
+	}
+	if (context(a->ev) == KT_AT_SOFT_TIMER)
+		t->soft_owed = false;
+	if (context(a->ev) == KT_AT_TASK)
+		t->load_level = level;
+	t->line = level;
+	t->from_soft = context(a->ev) == KT_AT_SOFT_TIMER;
+	t->published_ns = a->ev->ts_ns;
+	t->just_evaluated = false;
+	if (level) {
+		t->owe_rise = false;
+		t->wire = NO_LEVEL;
+	} else {
+		t->owe_fall = false;
+		t->reset = false;
+	}
+}
+
+static void on_save(struct at *a)
+{
+	const struct kt_regs *r = &a->ev->regs;
+	struct rule_vcpu *v = a->v;
+	struct rule_timer *t = a->t;
+
+	t->saved_ctl = t->ctl = r->ctl;
+	t->saved_cval_ticks = t->cval_ticks = r->cval_ticks;
+	t->saved_offset_gen = r->offset_gen;
+	t->saved_known = t->regs_known = true;
+	t->saved_ns = a->ev->ts_ns;
+	t->regs = REGS_SAVED;
+	t->role = ROLE_DIRECT;
+	t->map_since = false;
+	t->handled = 0;
+	t->owe_rise = fires(r->ctl) && t->line == 0;
+	t->owe_fall = !fires(r->ctl) && t->line == 1;
+	t->owe_ns = a->ev->ts_ns;
+	t->deadline_ns = deadline(a, t);
+	v->loaded = false;
+	v->put_since_exit = true;
+	if (r->flags)
+		v->excused = true;
+	/* A put cancels soft timers of emulated timers. */
+	for (unsigned int i = 0; i < KT_TIMER_NR; i++)
+		v->timer[i].soft_due_ns = 0;
+	if (r->flags & KT_SAVE_BLOCKING) {
+		v->blocked_ns = a->ev->ts_ns;
+		v->bg_ns = 0;
+	}
+}
+
+static void on_restore(struct at *a)
+{
+	const struct kt_regs *r = &a->ev->regs;
+	struct rule_timer *t = a->t;
+
+	t->same_regs = t->saved_known && r->ctl == t->saved_ctl &&
+		       r->cval_ticks == t->saved_cval_ticks && r->offset_gen == t->saved_offset_gen;
+	/* A trapped write goes through the hardware without publishing (fc6ee952cf00). */
+	if (!t->map_since || !t->same_regs)
+		t->owe_rise = t->owe_fall = false;
+	t->ctl = r->ctl;
+	t->cval_ticks = r->cval_ticks;
+	t->regs_known = true;
+	t->regs = REGS_LOADED;
+	t->role = ROLE_DIRECT;
+	t->map_since = false;
+	t->handled = 0;
+	t->deadline_ns = deadline(a, t);
+	a->v->loaded = true;
+	a->v->load_since_exit = true;
+	a->v->blocked_ns = 0;
+}
+
+static void on_evaluation(struct at *a)
+{
+	const struct kt_emulate *e = &a->ev->emulate;
+	struct rule_timer *t = a->t;
+
+	t->role = ROLE_EMULATED;
+	t->evaluated = e->should_fire;
+	t->just_evaluated = true;
+	t->soft_owed = false;
+	t->soft_due_ns = 0;
+	if (!(e->flags & KT_EMULATE_REGS)) {
+		t->regs_known = false;
+		return;
+	}
+	t->ctl = e->ctl;
+	t->cval_ticks = e->cval_ticks;
+	t->regs_known = true;
+	t->deadline_ns = deadline(a, t);
+	if (!e->should_fire)
+		t->soft_due_ns = t->deadline_ns;
+}
+
+static void on_flush(struct at *a)
+{
+	struct rule_timer *t = a->t;
+
+	t->flushed = t->flush_fresh = true;
+	t->flush_lr = lr_value(a->ev);
+	t->flush_hw = t->flush_lr && kt_lr_hw(a->ev->lr.lr, lr_is_v2(a->ev));
+	t->flush_state = a->ev->lr.state;
+	t->flush_word = a->ev->lr.lr;
+	t->flush_ns = a->ev->ts_ns;
+	t->line_at_flush = (a->ev->lr.state & KT_LR_LINE) != 0;
+	t->folding = false;
+}
+
+static void on_fold(struct at *a)
+{
+	unsigned int value = lr_value(a->ev);
+	struct rule_timer *t = a->t;
+
+	if (context(a->ev) == KT_AT_FOLD_IN) {
+		t->folding = true;
+		t->fold_ns = a->ev->ts_ns;
+		t->fold_wire = NO_LEVEL;
+		t->fold_active = value & KT_LR_ACTIVE_;
+		t->fold_same = t->flushed && value == t->flush_lr;
+		t->fold_pending = t->flushed && t->flush_hw && value & KT_LR_PENDING;
+		t->fold_dropped = t->flushed && t->flush_hw && t->flush_lr & KT_LR_ACTIVE_ && !value;
+		/* The guest's EOI of a HW list register deactivates without a write. */
+		if (t->flushed && t->flush_hw && !value)
+			t->phys = NO_LEVEL;
+		return;
+	}
+	if (t->folding && (t->fold_pending || t->fold_dropped) && t->fold_wire == 0) {
+		t->wire = 0;
+		t->wire_ns = a->ev->ts_ns;
+	}
+	t->folding = t->flushed = t->flush_fresh = false;
+}
+
+static void on_irqchip(struct at *a)
+{
+	if (a->ev->irqchip.which != 1)
+		return;
+	a->r->irqchips_seen = true;
+	a->t->phys = a->ev->irqchip.val;
+	a->t->phys_ns = a->ev->ts_ns;
+	if (!a->ev->irqchip.val)
+		a->t->handled = 0;
+}
+
+static void on_entry(struct at *a)
+{
+	struct rule_vcpu *v = a->v;
+
+	v->in_guest = 1;
+	v->ran = true;
+	v->entry_ns = a->ev->ts_ns;
+	v->entry_pc = a->ev->run.pc;
+	v->handler_open = false;
+	v->put_since_exit = v->load_since_exit = v->excused = false;
+	v->blocked_ns = 0;
+	v->reset_ns = 0;
+	for (unsigned int i = 0; i < KT_TIMER_NR; i++) {
+		struct rule_timer *t = &v->timer[i];
+
+		t->handled = 0;
+		t->flush_fresh = false;
+		t->reset = false;
+	}
+}
+
+static void on_exit(struct at *a)
+{
+	const struct kt_run *r = &a->ev->run;
+	struct rule_vcpu *v = a->v;
+
+	v->in_guest = 0;
+	v->exit_ns = a->ev->ts_ns;
+	v->exit_code = r->code;
+	v->exit_ec = r->esr >> 26;
+	v->put_since_exit = v->load_since_exit = v->excused = false;
+}
+
+static void on_user_exit(struct at *a)
+{
+	static const struct { uint8_t timer, bit; } bits[] = { { KT_VTIMER, 1 }, { KT_PTIMER, 2 } };
+	struct rule_vcpu *v = a->v;
+
+	v->user_ns = a->ev->ts_ns;
+	v->excused = true;
+	if (!(a->ev->user_exit.flags & KT_USER_EXIT_LEVEL))
+		return;
+	for (unsigned int i = 0; i < 2; i++) {
+		v->timer[bits[i].timer].user =
+			(a->ev->user_exit.device_irq_level & bits[i].bit) != 0;
+		v->timer[bits[i].timer].user_ns = a->ev->ts_ns;
+	}
+}
+
+static void on_reset(struct at *a)
+{
+	struct rule_vcpu *v = a->v;
+
+	v->reset_ns = a->ev->ts_ns;
+	v->excused = true;
+	for (unsigned int i = 0; i < KT_TIMER_NR; i++) {
+		struct rule_timer *t = &v->timer[i];
+
+		t->reset = v->ran && t->line != NO_LEVEL && t->role != ROLE_UNKNOWN;
+		t->evaluated = t->phys = t->wire = NO_LEVEL;
+		t->saved_known = t->regs_known = t->owe_rise = t->owe_fall = t->soft_owed = false;
+		t->soft_due_ns = t->deadline_ns = 0;
+	}
+}
+
+static void on_timer_event(struct at *a)
+{
+	struct rule_timer *t = a->t;
+
+	switch (a->ev->kind) {
+	case KT_EV_UPDATE_IRQ:
+		on_update(a);
+		break;
+	case KT_EV_VGIC_UPDATE:
+		a->r->vgic_updates_seen = true;
+		a->v->pair[context(a->ev)].open = false;
+		break;
+	case KT_EV_WIRE:
+		a->r->wires_seen = true;
+		if (t->folding)
+			t->fold_wire = a->ev->level.level;
+		break;
+	case KT_EV_SAVE:
+		on_save(a);
+		break;
+	case KT_EV_RESTORE:
+		on_restore(a);
+		break;
+	case KT_EV_OFFSET:
+		t->offset_ticks = a->ev->offset.offset_ticks;
+		t->offset_known = true;
+		t->deadline_ns = 0;
+		break;
+	case KT_EV_LR:
+		a->r->lrs_seen = true;
+		if (context(a->ev) == KT_AT_FLUSH)
+			on_flush(a);
+		else
+			on_fold(a);
+		break;
+	case KT_EV_IRQCHIP:
+		on_irqchip(a);
+		break;
+	case KT_EV_HRTIMER_EXPIRE:
+		t->soft_owed = true;
+		t->soft_ns = a->ev->ts_ns;
+		t->soft_due_ns = 0;
+		break;
+	case KT_EV_EMULATE:
+		on_evaluation(a);
+		break;
+	}
+}
+
+void kt_rules_advance(struct at *a)
+{
+	switch (a->ev->kind) {
+	case KT_EV_MAP:
+		on_map(a);
+		return;
+	case KT_EV_ENTRY:
+		on_entry(a);
+		return;
+	case KT_EV_EXIT:
+		on_exit(a);
+		return;
+	case KT_EV_USER_EXIT:
+		on_user_exit(a);
+		return;
+	case KT_EV_BG_EXPIRE:
+		a->v->bg_ns = a->ev->ts_ns;
+		return;
+	case KT_EV_WFX:
+	case KT_EV_WAKEUP:
+		a->v->excused = true;
+		return;
+	case KT_EV_RESET:
+		on_reset(a);
+		return;
+	case KT_EV_VCPU_GONE:
+		kt_rules_forget(a->v);
+		a->v->gone = true;
+		return;
+	}
+	if (a->t)
+		on_timer_event(a);
+}
