@@ -38,6 +38,14 @@ struct task_struct {
 	int tgid;
 };
 
+struct task_struct___state {
+	unsigned int __state;	/* 5.14+, 2f064a59a11f; before: state */
+};
+
+struct task_struct___old {
+	volatile long state;
+};
+
 struct timerqueue_node {
 	__s64 expires;
 };

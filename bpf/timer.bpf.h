@@ -333,8 +333,13 @@ static __always_inline __u8 save_flags(struct kvm_vcpu *vcpu)
 	struct kvm_vcpu___stat *stat = (void *)vcpu;
 	struct kvm_vcpu___wait_ptr *wp = (void *)vcpu;
 	struct kvm_vcpu___wait *w = (void *)vcpu;
-	__u8 flags = 0;
+	struct task_struct___state *task = (void *)bpf_get_current_task();
+	struct task_struct___old *old = (void *)task;
+	__u8 flags = KT_SAVE_KNOWN;
 
+	if (bpf_core_field_exists(task->__state) ? BPF_CORE_READ(task, __state) != 0 :
+	    BPF_CORE_READ(old, state) != 0)
+		flags |= KT_SAVE_SLEEPING;
 	if (BPF_CORE_READ(vcpu, preempted))
 		flags |= KT_SAVE_PREEMPTED;
 	if (bpf_core_field_exists(stat->stat.generic.blocking)) {

@@ -180,6 +180,20 @@ static void on_registers(const struct step *s)
 	t->deadline_ns = high || !armed ? 0 : deadline_ns;
 }
 
+/* An emulated timer's registers are in memory, and stay as they are until the next evaluation. */
+static void on_evaluation(const struct step *s)
+{
+	const struct kt_emulate *e = &s->ev->emulate;
+	struct timer_lanes *t = &s->l->timer[s->timer];
+	bool armed = e->flags & KT_EMULATE_REGS && t->offset_known &&
+		     (e->ctl & (KT_CTL_ENABLE | KT_CTL_IMASK)) == KT_CTL_ENABLE;
+
+	t->direct = false;
+	wire_sample(s, s->timer, e->should_fire);
+	t->deadline_ns = armed && !e->should_fire ?
+		kt_model_ticks_to_ns(s->m, e->cval_ticks + t->offset_ticks) : 0;
+}
+
 /* ---- the line ---- */
 
 static void on_update(const struct step *s)
@@ -357,8 +371,7 @@ static void on_timer_event(const struct step *s)
 		on_registers(s);
 		break;
 	case KT_EV_EMULATE:
-		t->direct = false;
-		wire_sample(s, s->timer, s->ev->emulate.should_fire);
+		on_evaluation(s);
 		break;
 	case KT_EV_OFFSET:
 		t->offset_ticks = s->ev->offset.offset_ticks;

@@ -11,7 +11,7 @@
 #include "store.h"
 
 /* Rules that look at a kind, in table order; filled once from the rows. */
-#define MAX_PER_KIND 16
+#define MAX_PER_KIND 32
 
 struct dispatch {
 	uint8_t nr[KT_EV_NR];
@@ -183,6 +183,8 @@ void kt_broke(struct at *a, uint64_t from_ns, const char *seen)
 static void feed_gap(struct kt_rules *r, const struct kt_event *ev)
 {
 	r->totals.lost += ev->gap.lost;
+	if (ev->gap.until_ns > r->gap_until_ns)
+		r->gap_until_ns = ev->gap.until_ns;
 	for (uint32_t i = 0; i < r->nr_vcpus; i++) {
 		struct rule_vcpu *v = &r->vcpu[i];
 
@@ -193,6 +195,10 @@ static void feed_gap(struct kt_rules *r, const struct kt_event *ev)
 				     v->timer[t].soft_owed + v->timer[t].flushed;
 		kt_rules_forget(v);
 	}
+	if (ev->pcpu == KT_STREAM_SIDE)
+		memset(r->loaded_on, 0, sizeof(r->loaded_on));
+	else
+		r->loaded_on[ev->pcpu % MAX_CPUS] = 0;
 }
 
 static int feed_one(struct kt_rules_all *all, const struct kt_event *ev)
@@ -217,8 +223,9 @@ static int feed_one(struct kt_rules_all *all, const struct kt_event *ev)
 	a.v = &r->vcpu[i];
 	a.vcpu = i;
 	a.t = timer < KT_TIMER_NR ? &a.v->timer[timer] : NULL;
-	if (ev->kind == KT_EV_ENTRY || ev->kind == KT_EV_RESTORE)
-		a.v->pcpu = ev->pcpu;
+	/* Put while a gap is open: it may be running where events are lost. */
+	if (ev->ts_ns <= r->gap_until_ns && !a.v->loaded)
+		kt_rules_forget(a.v);
 	/* Probes went on one by one: before, half of what happened is missing. */
 	if (ev->ts_ns < r->attached_ns) {
 		if (ev->kind == KT_EV_OFFSET)
@@ -234,6 +241,8 @@ static int feed_one(struct kt_rules_all *all, const struct kt_event *ev)
 		}
 	}
 	kt_rules_advance(&a);
+	if (ev->kind == KT_EV_ENTRY || ev->kind == KT_EV_RESTORE)
+		a.v->pcpu = ev->pcpu;
 	return 0;
 }
 

@@ -22,6 +22,17 @@
 enum regs_where { REGS_UNKNOWN, REGS_SAVED, REGS_LOADED };
 enum timer_role { ROLE_UNKNOWN, ROLE_DIRECT, ROLE_EMULATED };
 
+/* Exception classes of ESR_EL2 that rules ask for (Arm ARM). */
+#define EC_WFX		0x01
+#define EC_HVC32	0x12
+#define EC_SMC32	0x13
+#define EC_HVC64	0x16
+#define EC_SMC64	0x17
+#define EC_SYSREG	0x18	/* trapped system register */
+
+/* KVM_EXIT_MMIO, in the ABI of KVM_RUN */
+#define KT_USER_MMIO	6
+
 /* An update_irq waiting for its vgic_update, per execution context. */
 struct pending_pair {
 	uint64_t ns;
@@ -35,7 +46,7 @@ struct rule_timer {
 	uint64_t published_ns;
 	uint8_t line;		/* last published level */
 	uint8_t load_level;	/* published since the map of this load or put */
-	bool from_soft;		/* the last publication came from a soft timer */
+	bool from_soft, from_irq; /* the last publication came from a soft timer, from any interrupt */
 
 	/* registers at the last save or restore, or evaluation of an emulated timer */
 	uint8_t role, regs, ctl, saved_ctl;
@@ -54,11 +65,13 @@ struct rule_timer {
 	uint64_t sleep_due_ns;	/* while blocked: when the background timer must have fired */
 
 	/* emulated */
+	uint64_t evaluated_ns;
 	uint8_t evaluated;	/* should_fire of the last evaluation */
 	bool just_evaluated;
 
 	/* list register */
 	bool flushed;		/* a flush sample since the last fold or load */
+	bool open;		/* sampled in use: the next flush is sampled whatever it holds */
 	bool flush_fresh;	/* and since the last entry */
 	uint8_t flush_lr;	/* enum kt_lr_value given to the guest */
 	bool flush_hw;
@@ -66,7 +79,7 @@ struct rule_timer {
 	uint64_t flush_ns, flush_word;
 	bool folding, fold_pending, fold_dropped, fold_active, fold_same;
 	uint8_t fold_wire, line_at_flush;
-	uint64_t fold_ns;
+	uint64_t fold_ns, fold_wire_ns;
 	uint8_t wire;		/* level sampled at fold, until the next rise */
 	uint64_t wire_ns;
 
@@ -86,15 +99,19 @@ struct rule_vcpu {
 	struct rule_timer timer[KT_TIMER_NR];
 	struct pending_pair pair[3];	/* by enum kt_at */
 	uint64_t entry_ns, exit_ns, handler_ns, blocked_ns, bg_ns, map_ns, reset_ns;
-	uint64_t entry_pc, user_ns;
-	uint32_t eager, storm;
+	uint64_t entry_pc, exit_pc, user_ns, load_ns;
+	uint32_t eager, storm, user_reason;
 	int8_t map[4];		/* as traced; -2 = not known */
 	uint16_t pcpu;
 	uint8_t in_guest;	/* 0 host, 1 guest, NO_LEVEL not known */
 	uint8_t exit_ec, exit_code;
+	bool exit_timed;		/* WFIT or WFET */
 	bool ran, loaded, gone, nested, handler_open;
 	bool put_since_exit, load_since_exit, excused;	/* an exit's put had a reason */
+	bool owe_user, owe_wfx, owe_wakeup, woke;
 };
+
+#define MAX_CPUS 4096
 
 struct rule_tally {
 	uint64_t exercised, violated, late, legal;
@@ -112,6 +129,8 @@ struct kt_rules {
 	bool level_cache, no_level_cache, resamples, no_resamples;
 	bool maps_seen, wires_seen, irqchips_seen, lrs_seen, clocks_known, vgic_updates_seen;
 	struct { uint32_t who, index; } cache[256];
+	uint64_t gap_until_ns;
+	uint32_t loaded_on[MAX_CPUS];	/* vCPU index + 1 */
 };
 
 /* What a step function gets: one event, and the state before it. */
@@ -200,6 +219,12 @@ static inline unsigned int lr_value(const struct kt_event *ev)
 	return ev->lr.state & KT_LR_PRESENT ? kt_lr_state(ev->lr.lr, lr_is_v2(ev)) : KT_LR_EMPTY;
 }
 
+/* The timer is one that KVM keeps in the hardware, by the last map; unknown counts as yes. */
+static inline bool direct_by_map(const struct rule_vcpu *v, uint8_t timer)
+{
+	return v->map[0] == -2 || v->map[0] == timer || v->map[1] == timer;
+}
+
 /* State after the event: rules_state.c. */
 void kt_rules_advance(struct at *a);
 void kt_rules_forget(struct rule_vcpu *v);
@@ -213,7 +238,8 @@ void kt_rules_forget(struct rule_vcpu *v);
 	X(map_stable) X(alternate) X(masked_low) X(reset_low) X(new_registers)                     \
 	X(level_by_deadline) X(evaluation) X(evaluated_level) X(lr_transition) X(fold_active)      \
 	X(flush_mirror) X(save_restore_alternate) X(map_first) X(lazy) X(progress) X(expired_sleep) \
-	X(fold_pairs) X(phys_at_load)
+	X(fold_pairs) X(phys_at_load) X(host_side) X(put_reason) X(wfx_exit) X(phys_idle) X(one_wakeup) \
+	X(evaluated_at_load) X(line_kept) X(registers_kept) X(sleep_timer) X(resume) X(one_loaded)
 
 #define X(name) void kt_step_##name(struct at *a);
 KT_STEPS(X)

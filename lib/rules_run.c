@@ -39,7 +39,7 @@ void kt_step_lazy(struct at *a)
 	if (!a->r->maps_seen || v->in_guest)
 		return;
 	if (!(v->put_since_exit && v->load_since_exit) || v->excused ||
-	    (v->exit_code == KT_EXIT_TRAP && v->exit_ec == 0x18)) {
+	    (v->exit_code == KT_EXIT_TRAP && v->exit_ec == EC_SYSREG)) {
 		v->eager = 0;
 		if (!v->put_since_exit)
 			held(a);
@@ -47,6 +47,170 @@ void kt_step_lazy(struct at *a)
 		v->eager = 0;
 		kt_broke(a, v->exit_ns, "timers are saved and restored at every exit");
 	}
+}
+
+static void must_be_loaded(struct at *a)
+{
+	for (unsigned int i = 0; i < KT_TIMER_NR; i++) {
+		const struct rule_timer *t = &a->v->timer[i];
+
+		if (t->role != ROLE_DIRECT || t->regs == REGS_UNKNOWN)
+			continue;
+		a->timer = i;
+		judge(a, t->regs == REGS_LOADED, t->saved_ns, "handled while the vCPU was put");
+	}
+}
+
+/*
+ * Between kvm_entry and kvm_exit interrupts are off but for the instant in
+ * which the host takes its own: what KVM does with a vCPU in task context it
+ * does outside.  Only without a vgic does the sync publish before kvm_exit.
+ */
+void kt_step_host_side(struct at *a)
+{
+	const struct rule_vcpu *v = a->v;
+
+	if (v->gone) {
+		kt_broke(a, a->ev->ts_ns, "an event of a vCPU that was destroyed");
+		return;
+	}
+	if (v->in_guest == NO_LEVEL)
+		return;
+	switch (a->ev->kind) {
+	case KT_EV_UPDATE_IRQ:
+	case KT_EV_VGIC_UPDATE:
+		if (context(a->ev) != KT_AT_TASK)
+			return;
+		if (!user_irqchip(v))
+			break;
+		/* Beside loads and resets only the sync publishes, and only the virtual timer. */
+		if (v->in_guest || (a->t && a->t->role == ROLE_DIRECT && a->t->regs == REGS_LOADED && !v->reset_ns))
+			judge(a, a->timer == KT_VTIMER, v->entry_ns, "the sync published another timer than the virtual one");
+		return;
+	case KT_EV_MAP:
+		if (context(a->ev) != KT_AT_TASK)
+			return;
+		break;
+	case KT_EV_LR:
+		if (context(a->ev) != KT_AT_FLUSH)
+			return;
+		break;
+	}
+	judge(a, !v->in_guest, v->entry_ns, "KVM handled the vCPU while its guest was running");
+	if (a->ev->kind == KT_EV_WFX || a->ev->kind == KT_EV_WAKEUP)
+		must_be_loaded(a);
+	if (a->ev->kind != KT_EV_USER_EXIT)
+		return;
+	for (unsigned int i = 0; i < KT_TIMER_NR; i++) {
+		if (v->timer[i].role != ROLE_DIRECT || v->timer[i].regs == REGS_UNKNOWN)
+			continue;
+		a->timer = i;
+		judge(a, v->timer[i].regs == REGS_SAVED, v->exit_ns,
+		      "left for user space with a timer still in the hardware");
+	}
+}
+
+/* A put that is no preemption and no sleep ends an ioctl: after an exit, KVM_RUN. */
+void kt_step_put_reason(struct at *a)
+{
+	struct rule_vcpu *v = a->v;
+
+	if (a->ev->kind == KT_EV_USER_EXIT) {
+		if (v->owe_user)
+			held(a);
+		return;
+	}
+	if (!v->owe_user || v->excused)
+		return;
+	v->owe_user = false;
+	/* A trapped timer register is saved and restored under one exit. */
+	if (v->exit_code == KT_EXIT_TRAP && v->exit_ec == EC_SYSREG)
+		legal(a);
+	else
+		kt_broke(a, v->exit_ns, "saved and restored between an exit and the next entry, for no reason");
+}
+
+static bool is_call(uint8_t ec)
+{
+	return ec == EC_HVC32 || ec == EC_HVC64 || ec == EC_SMC32 || ec == EC_SMC64;
+}
+
+void kt_step_wfx_exit(struct at *a)
+{
+	if (a->ev->kind == KT_EV_WFX) {
+		if (a->v->in_guest == 0)
+			judge(a, a->v->owe_wfx && a->v->map_ns < a->v->exit_ns, a->v->exit_ns,
+			      "WFI or WFE handled without its exit, or after its sleep");
+	} else if (a->v->owe_wfx) {
+		kt_broke(a, a->v->exit_ns, "an exit by WFI or WFE was not handled as one");
+	}
+}
+
+/* WFI halts, and so do PSCI's calls; each halt ends in one wake-up, taken or not. */
+void kt_step_one_wakeup(struct at *a)
+{
+	const struct rule_vcpu *v = a->v;
+
+	if (v->in_guest != 0 || !v->exit_ns)
+		return;
+	if (a->ev->kind == KT_EV_ENTRY) {
+		if (v->owe_wakeup)
+			kt_broke(a, v->exit_ns, "halted, and entered again without a wake-up");
+		return;
+	}
+	judge(a, v->exit_code == KT_EXIT_TRAP && (v->exit_ec == EC_WFX || is_call(v->exit_ec)) &&
+	      (!v->woke || v->put_since_exit), v->exit_ns,
+	      v->woke ? "woken twice from one halt" : "woken without a halt");
+}
+
+/* The background timer runs only while its vCPU is blocked. */
+void kt_step_sleep_timer(struct at *a)
+{
+	if (a->v->in_guest != NO_LEVEL && a->v->exit_ns)
+		judge(a, a->v->blocked_ns != 0, a->v->exit_ns, "the background timer of a vCPU that was not blocked fired");
+}
+
+/* Exceptions are taken at VBAR_EL1 + 0x000 … 0x780. */
+static bool is_vector(uint64_t pc)
+{
+	return !(pc & 0x7f);
+}
+
+void kt_step_resume(struct at *a)
+{
+	const struct rule_vcpu *v = a->v;
+	uint64_t pc = a->ev->run.pc;
+
+	if (v->in_guest || !v->exit_ns || v->reset_ns || v->gone)
+		return;
+	if (pc == v->exit_pc || (v->exit_code == KT_EXIT_TRAP && pc == v->exit_pc + 4))
+		held(a);
+	else if ((v->user_ns > v->exit_ns && v->user_reason != KT_USER_MMIO) || is_vector(pc))
+		legal(a);
+	else
+		kt_broke(a, v->exit_ns, "the guest was entered at another place than where it was left");
+}
+
+/* A CPU has one loaded vCPU at most, and a vCPU runs where it was loaded. */
+void kt_step_one_loaded(struct at *a)
+{
+	uint32_t *loaded = &a->r->loaded_on[a->ev->pcpu % MAX_CPUS];
+	struct rule_vcpu *other = *loaded ? &a->r->vcpu[*loaded - 1] : NULL;
+
+	switch (a->ev->kind) {
+	case KT_EV_RESTORE:
+		if (other && other != a->v && other->loaded)
+			kt_broke(a, other->entry_ns, "loaded on a CPU where another vCPU still is");
+		else if (other)
+			held(a);
+		*loaded = a->vcpu + 1;
+		return;
+	case KT_EV_SAVE:
+		*loaded = 0;
+		break;
+	}
+	if (a->v->loaded)
+		judge(a, a->v->pcpu == a->ev->pcpu, a->v->entry_ns, "seen on another CPU than where it was loaded");
 }
 
 /* ---- sleep ---- */
@@ -134,8 +298,12 @@ void kt_step_user_bit(struct at *a)
 		if (t->line == NO_LEVEL)
 			continue;
 		a->timer = user_timers[i];
-		if (told != t->line && a->r->no_level_cache) {
-			/* 0d27b4b35149: the page is written before the entry, from the live output. */
+		/*
+		 * 0d27b4b35149 (7.2): the page is written before the entry, from the live
+		 * output.  And an interrupt may raise the line after it was written.
+		 */
+		if (told != t->line &&
+		    (a->r->no_level_cache || (t->from_irq && t->published_ns > a->v->exit_ns))) {
 			legal(a);
 			continue;
 		}

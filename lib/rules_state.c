@@ -85,6 +85,7 @@ static void on_update(struct at *a)
 		t->load_level = level;
 	t->line = level;
 	t->from_soft = context(a->ev) == KT_AT_SOFT_TIMER;
+	t->from_irq = context(a->ev) != KT_AT_TASK;
 	t->published_ns = a->ev->ts_ns;
 	t->just_evaluated = false;
 	if (level) {
@@ -117,8 +118,10 @@ static void on_save(struct at *a)
 	t->deadline_ns = deadline(a, t);
 	v->loaded = false;
 	v->put_since_exit = true;
-	if (r->flags)
+	if (r->flags & (KT_SAVE_PREEMPTED | KT_SAVE_BLOCKING | KT_SAVE_SLEEPING))
 		v->excused = true;
+	else if (r->flags & KT_SAVE_KNOWN && !v->excused && v->in_guest == 0)
+		v->owe_user = true;
 	/* A put cancels soft timers of emulated timers. */
 	for (unsigned int i = 0; i < KT_TIMER_NR; i++)
 		v->timer[i].soft_due_ns = 0;
@@ -138,6 +141,9 @@ static void on_restore(struct at *a)
 	/* A trapped write goes through the hardware without publishing (fc6ee952cf00). */
 	if (!t->map_since || !t->same_regs)
 		t->owe_rise = t->owe_fall = false;
+	if (t->map_since)
+		a->v->load_ns = a->ev->ts_ns;
+	t->open = false;
 	t->ctl = r->ctl;
 	t->cval_ticks = r->cval_ticks;
 	t->regs_known = true;
@@ -157,6 +163,7 @@ static void on_evaluation(struct at *a)
 	struct rule_timer *t = a->t;
 
 	t->role = ROLE_EMULATED;
+	t->evaluated_ns = a->ev->ts_ns;
 	t->evaluated = e->should_fire;
 	t->just_evaluated = true;
 	t->soft_owed = false;
@@ -185,6 +192,7 @@ static void on_flush(struct at *a)
 	t->flush_ns = a->ev->ts_ns;
 	t->line_at_flush = (a->ev->lr.state & KT_LR_LINE) != 0;
 	t->folding = false;
+	t->open = t->flush_lr != KT_LR_EMPTY;
 }
 
 static void on_fold(struct at *a)
@@ -233,6 +241,8 @@ static void on_entry(struct at *a)
 	v->entry_pc = a->ev->run.pc;
 	v->handler_open = false;
 	v->put_since_exit = v->load_since_exit = v->excused = false;
+	v->owe_user = v->owe_wfx = v->owe_wakeup = v->woke = false;
+	v->load_ns = 0;
 	v->blocked_ns = 0;
 	v->reset_ns = 0;
 	for (unsigned int i = 0; i < KT_TIMER_NR; i++) {
@@ -254,6 +264,12 @@ static void on_exit(struct at *a)
 	v->exit_code = r->code;
 	v->exit_ec = r->esr >> 26;
 	v->put_since_exit = v->load_since_exit = v->excused = false;
+	v->owe_user = v->owe_wakeup = v->woke = false;
+	v->exit_timed = r->esr & 2;
+	v->exit_pc = r->pc;
+	v->owe_wfx = r->code == KT_EXIT_TRAP && v->exit_ec == EC_WFX;
+	for (unsigned int i = 0; i < KT_TIMER_NR; i++)
+		v->timer[i].flushed = v->timer[i].flush_fresh = false;
 }
 
 static void on_user_exit(struct at *a)
@@ -262,7 +278,9 @@ static void on_user_exit(struct at *a)
 	struct rule_vcpu *v = a->v;
 
 	v->user_ns = a->ev->ts_ns;
+	v->user_reason = a->ev->user_exit.reason;
 	v->excused = true;
+	v->owe_user = false;
 	if (!(a->ev->user_exit.flags & KT_USER_EXIT_LEVEL))
 		return;
 	for (unsigned int i = 0; i < 2; i++) {
@@ -278,6 +296,7 @@ static void on_reset(struct at *a)
 
 	v->reset_ns = a->ev->ts_ns;
 	v->excused = true;
+	v->owe_user = false;
 	for (unsigned int i = 0; i < KT_TIMER_NR; i++) {
 		struct rule_timer *t = &v->timer[i];
 
@@ -302,8 +321,10 @@ static void on_timer_event(struct at *a)
 		break;
 	case KT_EV_WIRE:
 		a->r->wires_seen = true;
-		if (t->folding)
+		if (t->folding) {
 			t->fold_wire = a->ev->level.level;
+			t->fold_wire_ns = a->ev->ts_ns;
+		}
 		break;
 	case KT_EV_SAVE:
 		on_save(a);
@@ -317,6 +338,9 @@ static void on_timer_event(struct at *a)
 		t->deadline_ns = 0;
 		break;
 	case KT_EV_LR:
+		/* Without a vgic the functions return at once, and their samples mean nothing. */
+		if (user_irqchip(a->v))
+			break;
 		a->r->lrs_seen = true;
 		if (context(a->ev) == KT_AT_FLUSH)
 			on_flush(a);
@@ -356,8 +380,12 @@ void kt_rules_advance(struct at *a)
 		a->v->bg_ns = a->ev->ts_ns;
 		return;
 	case KT_EV_WFX:
+		a->v->owe_wfx = false;
+		a->v->owe_wakeup = !a->ev->wfx.is_wfe && !a->v->exit_timed;
+		return;
 	case KT_EV_WAKEUP:
-		a->v->excused = true;
+		a->v->woke = true;
+		a->v->owe_wakeup = false;
 		return;
 	case KT_EV_RESET:
 		on_reset(a);

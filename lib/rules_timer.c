@@ -14,7 +14,14 @@ void kt_step_change_only(struct at *a)
 	bool emulated = a->t->role == ROLE_EMULATED && a->t->just_evaluated && a->r->level_cache;
 	bool by_state = !a->r->maps_seen && a->v->ran && !a->v->reset_ns;
 
-	if (context(a->ev) != KT_AT_TASK || a->t->line == NO_LEVEL || !(emulated || by_state))
+	if (context(a->ev) != KT_AT_TASK)
+		return;
+	if (a->t->role == ROLE_EMULATED && !a->t->just_evaluated && a->t->evaluated != NO_LEVEL &&
+	    !a->v->reset_ns && a->r->maps_seen) {
+		kt_broke(a, a->t->evaluated_ns, "the level of an emulated timer was published without an evaluation");
+		return;
+	}
+	if (a->t->line == NO_LEVEL || !(emulated || by_state))
 		return;
 	judge(a, a->t->line != a->ev->level.level, a->t->published_ns,
 	      "the level was published again without a change");
@@ -96,8 +103,12 @@ void kt_step_load_coherence(struct at *a)
 	const struct kt_regs *r = &a->ev->regs;
 	const struct rule_timer *t = a->t;
 
-	if (t->load_level == NO_LEVEL || !t->map_since)
+	if (!t->map_since || t->regs != REGS_SAVED)
 		return;
+	if (t->load_level == NO_LEVEL) {
+		kt_broke(a, a->v->map_ns, "loaded without publishing a level");
+		return;
+	}
 	if (t->load_level) {
 		judge(a, can_fire(r->ctl), t->published_ns,
 		      "published high, but the timer is off or masked");
@@ -236,6 +247,10 @@ void kt_step_save_restore_alternate(struct at *a)
 /* Each load and each put starts with a timer map; a trapped write shares one. */
 void kt_step_map_first(struct at *a)
 {
+	if (!direct_by_map(a->v, a->timer) && !a->v->nested) {
+		kt_broke(a, a->v->map_ns, "registers of an emulated timer were moved");
+		return;
+	}
 	if (!a->r->maps_seen || a->t->regs == REGS_UNKNOWN)
 		return;
 	/* Restored under the map that it was saved under: a trapped register access. */
@@ -264,9 +279,15 @@ void kt_step_map_stable(struct at *a)
 void kt_step_host_irq(struct at *a)
 {
 	if (a->ev->kind == KT_EV_UPDATE_IRQ) {
-		if (context(a->ev) == KT_AT_HOST_IRQ && a->v->handler_open)
-			judge(a, a->ev->level.level, a->v->handler_ns,
-			      "the host's timer interrupt lowered the line");
+		if (context(a->ev) != KT_AT_HOST_IRQ || a->v->in_guest == NO_LEVEL || !a->r->maps_seen)
+			return;
+		if (!direct_by_map(a->v, a->timer)) {
+			kt_broke(a, a->v->handler_ns, "the host's interrupt of a timer that is emulated");
+			return;
+		}
+		judge(a, a->ev->level.level && a->v->handler_open, a->v->handler_ns,
+		      a->ev->level.level ? "published from a host interrupt whose handler was not seen" :
+		      "the host's timer interrupt lowered the line");
 		return;
 	}
 	/* The guest was quicker and switched its timer off. */
@@ -313,6 +334,23 @@ void kt_step_progress(struct at *a)
 	} else if (++a->v->storm == STORM) {
 		kt_broke(a, a->v->entry_ns, "host timer interrupts, and the guest executes nothing");
 	}
+}
+
+/* Nothing changes registers that wait in memory while the thread sleeps or is preempted. */
+void kt_step_registers_kept(struct at *a)
+{
+	const struct kt_regs *r = &a->ev->regs;
+	const struct rule_timer *t = a->t;
+
+	if (!t->saved_known || t->regs != REGS_SAVED || !t->map_since)
+		return;
+	/* User space may have written them: ISTATUS goes then, and never comes. */
+	if (a->v->user_ns > t->saved_ns)
+		judge(a, !(r->ctl & KT_CTL_ISTATUS) || t->saved_ctl & KT_CTL_ISTATUS, t->saved_ns,
+		      "restored as fired, saved as not");
+	else if (a->v->exit_code != KT_EXIT_TRAP || a->v->exit_ec != EC_SYSREG)
+		judge(a, r->ctl == t->saved_ctl && r->cval_ticks == t->saved_cval_ticks, t->saved_ns,
+		      "restored with other values than were saved, and nobody could change them");
 }
 
 /* ---- emulated timers ---- */
@@ -392,6 +430,23 @@ void kt_step_evaluation(struct at *a)
 	      deadline_ns + CLOCK_SLACK_NS > a->ev->ts_ns, a->ev->ts_ns,
 	      e->should_fire ? "evaluated as firing before the deadline" :
 	      "evaluated as not firing although the deadline had passed");
+}
+
+/* kvm_timer_vcpu_load evaluates them last, when the direct ones are in the hardware. */
+void kt_step_evaluated_at_load(struct at *a)
+{
+	if (a->ev->kind == KT_EV_EMULATE) {
+		judge(a, a->v->nested || a->v->map[0] == -2 || !direct_by_map(a->v, a->timer),
+		      a->v->map_ns, "a direct timer was evaluated as if it were emulated");
+		return;
+	}
+	for (unsigned int i = 0; a->v->load_ns && !a->v->nested && i < 2; i++) {
+		if (a->v->map[0] == -2 || direct_by_map(a->v, i))
+			continue;
+		a->timer = i;
+		judge(a, a->v->timer[i].evaluated_ns > a->v->load_ns, a->v->load_ns,
+		      "loaded without evaluating an emulated timer");
+	}
 }
 
 /* At entry the line of an emulated timer is what the last evaluation found, or a soft timer since. */

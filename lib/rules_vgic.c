@@ -98,8 +98,14 @@ void kt_step_lr_transition(struct at *a)
 	unsigned int value = lr_value(a->ev);
 	bool good;
 
-	if (context(a->ev) != KT_AT_FOLD_IN || !t->flushed)
+	if (context(a->ev) != KT_AT_FOLD_IN)
 		return;
+	if (!t->flushed) {
+		/* Only what was sampled at flush is sampled at fold. */
+		if (a->v->in_guest == 1 && a->v->exit_ns)
+			kt_broke(a, a->v->entry_ns, "a list register came back that was never given to the guest");
+		return;
+	}
 	if (t->flush_lr == KT_LR_EMPTY)
 		good = value == KT_LR_EMPTY;
 	else if (t->flush_lr == KT_LR_ACTIVE_)
@@ -114,11 +120,53 @@ void kt_step_lr_transition(struct at *a)
 		      "the list register came back with another interrupt");
 }
 
-/* Flush, then fold in, then fold out, for each interrupt that was in a list register. */
+/* After the registers are filled nothing comes but the entry, or a fold that gives up. */
+static void flushed_then(struct at *a, const char *seen)
+{
+	for (unsigned int i = 0; i < KT_TIMER_NR; i++) {
+		const struct rule_timer *t = &a->v->timer[i];
+
+		/* With all registers empty an entry that is given up needs no fold. */
+		if (t->flushed && t->flush_lr) {
+			a->timer = i;
+			kt_broke(a, t->flush_ns, seen);
+		}
+	}
+}
+
+/* Flush, entry, fold in, fold out, exit: for each interrupt that is in a list register. */
 void kt_step_fold_pairs(struct at *a)
 {
 	const struct rule_timer *t = a->t;
 
+	switch (a->ev->kind) {
+	case KT_EV_EXIT:
+		flushed_then(a, "left the guest without a fold");
+		return;
+	case KT_EV_UPDATE_IRQ:
+	case KT_EV_MAP:
+		if (context(a->ev) != KT_AT_TASK || a->v->in_guest)
+			return;
+		/* fall through */
+	case KT_EV_SAVE:
+	case KT_EV_RESTORE:
+	case KT_EV_EMULATE:
+	case KT_EV_WFX:
+	case KT_EV_WAKEUP:
+	case KT_EV_USER_EXIT:
+		flushed_then(a, "KVM did something else between flush and entry");
+		return;
+	case KT_EV_ENTRY:
+		for (unsigned int i = 0; i < KT_TIMER_NR; i++) {
+			t = &a->v->timer[i];
+			a->timer = i;
+			if (t->folding)
+				kt_broke(a, t->fold_ns, "entered in the middle of a fold");
+			else if (t->open)
+				judge(a, t->flush_fresh, t->flush_ns, "entered without a flush of an interrupt that was in a list register");
+		}
+		return;
+	}
 	switch (context(a->ev)) {
 	case KT_AT_FLUSH:
 		if (t->flushed && t->flush_lr)
@@ -127,6 +175,8 @@ void kt_step_fold_pairs(struct at *a)
 	case KT_AT_FOLD_IN:
 		if (t->folding)
 			kt_broke(a, t->fold_ns, "folded again before the fold ended");
+		else if (t->flushed && a->v->in_guest != NO_LEVEL)
+			judge(a, a->v->in_guest == 1 || t->flush_fresh, t->flush_ns, "folded after the exit");
 		return;
 	case KT_AT_FOLD_OUT:
 		if (t->flushed && t->flush_lr)
@@ -143,6 +193,18 @@ void kt_step_fold_active(struct at *a)
 	      "the vgic's active state is not the list register's");
 }
 
+/* Only a sample at fold, or a soft timer while the guest ran, moves the line between flush and fold. */
+void kt_step_line_kept(struct at *a)
+{
+	const struct rule_timer *t = a->t;
+
+	if (context(a->ev) != KT_AT_FOLD_OUT || !t->folding || !t->flushed || t->fold_wire != NO_LEVEL ||
+	    t->published_ns > t->flush_ns || t->fold_pending)
+		return;
+	judge(a, ((a->ev->lr.state & KT_LR_LINE) != 0) == t->line_at_flush, t->flush_ns,
+	      "the vgic's line moved between flush and fold without a sample");
+}
+
 static void resampled(struct at *a)
 {
 	const struct rule_timer *t = a->t;
@@ -155,7 +217,7 @@ static void resampled(struct at *a)
 	      t->fold_wire ? "the output was high at fold, and the vgic's line stayed low" :
 	      "the output was low at fold, and the vgic's line stayed high");
 	if (t->fold_wire == 0 && a->r->irqchips_seen)
-		judge(a, t->phys == 0 && t->phys_ns >= t->fold_ns, t->fold_ns,
+		judge(a, t->phys == 0 && t->phys_ns >= t->fold_wire_ns, t->fold_ns,
 		      "the output was low at fold, and the physical interrupt was left active");
 }
 
@@ -196,9 +258,43 @@ void kt_step_phys_at_load(struct at *a)
 
 	if (!a->r->irqchips_seen || t->load_level == NO_LEVEL || !t->map_since)
 		return;
-	if (t->phys_ns < a->v->map_ns)
-		kt_broke(a, a->v->map_ns, "loaded without writing the physical active state");
+	/* Both timers are published and written before the registers of either move. */
+	for (unsigned int i = 0; i < 2; i++) {
+		const struct rule_timer *other = &a->v->timer[i];
+
+		if (other == t || a->v->map[0] == -2 || !direct_by_map(a->v, i) || other->regs != REGS_SAVED)
+			continue;
+		judge(a, other->load_level != NO_LEVEL && other->phys_ns > a->v->map_ns, a->v->map_ns,
+		      "one timer was restored before the other's level was published and its active state written");
+	}
+	if (t->phys_ns < a->v->map_ns || t->phys_ns < t->published_ns)
+		kt_broke(a, a->v->map_ns, "loaded without writing the physical active state after the level");
 	else
 		judge(a, t->phys == 1 || !t->load_level, t->published_ns,
 		      "loaded with the line high, and the physical interrupt inactive");
+}
+
+/* Active with nothing in flight: this timer would never interrupt the host again. */
+void kt_step_phys_idle(struct at *a)
+{
+	if (!a->r->irqchips_seen || (!a->r->lrs_seen && !user_irqchip(a->v)) ||
+	    (a->ev->kind == KT_EV_EXIT && !user_irqchip(a->v)))
+		return;
+	for (unsigned int i = 0; i < KT_TIMER_NR; i++) {
+		const struct rule_timer *t = &a->v->timer[i];
+
+		if (t->phys == NO_LEVEL || t->line == NO_LEVEL)
+			continue;
+		a->timer = i;
+		/* Without a vgic nothing but the level decides. */
+		if (user_irqchip(a->v)) {
+			if (t->role == ROLE_DIRECT)
+				judge(a, t->phys == t->line, t->phys_ns, "the physical active state is not the line's level");
+			continue;
+		}
+		if (!t->phys)
+			continue;
+		judge(a, t->line == 1 || (t->flush_fresh && t->flush_lr), t->phys_ns,
+		      "the physical interrupt is active, the line low and no list register in use");
+	}
 }

@@ -124,6 +124,8 @@ struct kt_map {
 /* regs.flags of a save: why the registers leave the hardware */
 #define KT_SAVE_PREEMPTED	1	/* vcpu->preempted: switched out while runnable */
 #define KT_SAVE_BLOCKING	2	/* kvm_vcpu_is_blocking: halted, waiting for a wake-up */
+#define KT_SAVE_SLEEPING	4	/* the thread sleeps: for a page, a lock, a pause of the VM */
+#define KT_SAVE_KNOWN	8	/* the three above were looked at; none: KVM_RUN or another ioctl ends */
 
 /* save, restore */
 struct kt_regs {
