@@ -259,6 +259,10 @@ void kt_step_map_first(struct at *a)
 		return;
 	judge(a, a->t->map_since, a->t->saved_ns, a->ev->kind == KT_EV_SAVE ?
 	      "saved without a timer map" : "restored without a timer map");
+	if (a->timer == KT_PTIMER && a->v->map[1] == KT_PTIMER && a->v->map[0] == KT_VTIMER &&
+	    !(a->v->exit_code == KT_EXIT_TRAP && a->v->exit_ec == EC_SYSREG))
+		judge(a, a->v->timer[KT_VTIMER].regs == (a->ev->kind == KT_EV_SAVE ? REGS_SAVED : REGS_LOADED),
+		      a->v->map_ns, "the physical timer was moved before the virtual one");
 }
 
 void kt_step_map_stable(struct at *a)
