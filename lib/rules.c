@@ -13,9 +13,15 @@
 /* Rules that look at a kind, in table order; filled once from the rows. */
 #define MAX_PER_KIND 32
 
+struct call {
+	void (*step)(struct at *a);
+	uint16_t rule;
+};
+
+/* By enum in struct rule_row: all rows, or those that an entry or exit straight after the other needs. */
 struct dispatch {
-	uint8_t nr[KT_EV_NR];
-	uint8_t rule[KT_EV_NR][MAX_PER_KIND];
+	uint8_t nr[3][KT_EV_NR];
+	struct call call[3][KT_EV_NR][MAX_PER_KIND];
 };
 
 struct kt_rules_all {
@@ -53,12 +59,24 @@ size_t kt_rule_find(const char *name)
 
 /* ---- making one ---- */
 
-static void fill_dispatch(struct dispatch *d)
+/* A row without room would be a rule that cannot fail: -ENOSPC. */
+static int fill_dispatch(struct dispatch *d)
 {
-	for (size_t i = 0; i < kt_nr_rule_rows; i++)
-		for (unsigned int kind = 1; kind < KT_EV_NR; kind++)
-			if (kt_rule_rows[i].kinds >> kind & 1 && d->nr[kind] < MAX_PER_KIND)
-				d->rule[kind][d->nr[kind]++] = i;
+	for (size_t i = 0; i < kt_nr_rule_rows; i++) {
+		const struct rule_row *row = &kt_rule_rows[i];
+
+		for (unsigned int kind = 1; kind < KT_EV_NR; kind++) {
+			struct call call = { row->step, i };
+
+			if (!(row->kinds >> kind & 1))
+				continue;
+			if (d->nr[0][kind] == MAX_PER_KIND)
+				return -ENOSPC;
+			for (unsigned int list = 0; list <= row->straight; list++)
+				d->call[list][kind][d->nr[list][kind]++] = call;
+		}
+	}
+	return 0;
 }
 
 static bool fact_is(const struct kt_facts *f, const char *key, const char *value)
@@ -83,16 +101,17 @@ void kt_rules_facts(struct kt_rules *r)
 int kt_rules_new(const struct kt_rules_opts *opts, struct kt_rules **out)
 {
 	struct kt_rules_all *all = calloc(1, sizeof(*all));
+	int err;
 
 	if (!all)
 		return -ENOMEM;
 	all->r.opts = *opts;
 	all->r.tally = calloc(kt_nr_rule_rows, sizeof(*all->r.tally));
-	if (!all->r.tally) {
-		free(all);
-		return -ENOMEM;
+	err = all->r.tally ? fill_dispatch(&all->dispatch) : -ENOMEM;
+	if (err) {
+		kt_rules_free(&all->r);
+		return err;
 	}
-	fill_dispatch(&all->dispatch);
 	kt_rules_facts(&all->r);
 	*out = &all->r;
 	return 0;
@@ -201,11 +220,21 @@ static void feed_gap(struct kt_rules *r, const struct kt_event *ev)
 		r->loaded_on[ev->pcpu % MAX_CPUS] = 0;
 }
 
+static unsigned int which_list(const struct rule_vcpu *v, uint8_t kind)
+{
+	if (!(kind == KT_EV_ENTRY && v->last_kind == KT_EV_EXIT) &&
+	    !(kind == KT_EV_EXIT && v->last_kind == KT_EV_ENTRY))
+		return STRAIGHT_NO;
+	return v->lr_busy || v->soft_waits || v->storm || v->owe_wfx || v->eager ?
+	       STRAIGHT_WHEN_WAITING : STRAIGHT_ALWAYS;
+}
+
 static int feed_one(struct kt_rules_all *all, const struct kt_event *ev)
 {
 	struct kt_rules *r = &all->r;
 	uint8_t timer = KT_SUB_TIMER(ev->sub);
 	struct at a = { .r = r, .ev = ev, .timer = timer };
+	unsigned int list;
 	uint32_t i;
 
 	r->totals.by_kind[ev->kind]++;
@@ -233,10 +262,14 @@ static int feed_one(struct kt_rules_all *all, const struct kt_event *ev)
 		return 0;
 	}
 	r->totals.judged++;
+	list = which_list(a.v, ev->kind);
+	a.v->last_kind = ev->kind;
 	if (a.t || timer == KT_TIMER_NONE) {
-		for (unsigned int n = 0; n < all->dispatch.nr[ev->kind]; n++) {
-			a.rule = all->dispatch.rule[ev->kind][n];
-			kt_rule_rows[a.rule].step(&a);
+		const struct call *call = all->dispatch.call[list][ev->kind];
+
+		for (unsigned int n = all->dispatch.nr[list][ev->kind]; n; n--, call++) {
+			a.rule = call->rule;
+			call->step(&a);
 			a.timer = timer;
 		}
 	}

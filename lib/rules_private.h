@@ -107,7 +107,10 @@ struct rule_vcpu {
 	uint8_t exit_ec, exit_code;
 	bool exit_timed;		/* WFIT or WFET */
 	bool ran, loaded, gone, nested, handler_open;
-	bool put_since_exit, load_since_exit, excused;	/* an exit's put had a reason */
+	bool slept_since_exit, put_since_exit, load_since_exit, excused;	/* an exit's put had a reason */
+	uint8_t last_kind;
+	bool lr_busy;			/* some list register may be in use */
+	bool soft_waits;		/* some timer's soft timer is owed or due */
 	bool owe_user, owe_wfx, owe_wakeup, woke;
 };
 
@@ -149,6 +152,11 @@ struct rule_row {
 	struct kt_rule rule;
 	uint32_t kinds;		/* bit per enum kt_kind */
 	void (*step)(struct at *a);
+	/*
+	 * An entry straight after its exit, or an exit straight after its entry, is
+	 * most of a recording, and nothing happened between that most rules look at.
+	 */
+	enum { STRAIGHT_NO, STRAIGHT_WHEN_WAITING, STRAIGHT_ALWAYS } straight;
 };
 
 extern const struct rule_row kt_rule_rows[];
@@ -181,6 +189,12 @@ static inline void judge(struct at *a, bool good, uint64_t from_ns, const char *
 		held(a);
 	else
 		kt_broke(a, from_ns, seen);
+}
+
+/* The two of the hypervisor exist only in nested guests. */
+static inline unsigned int nr_timers(const struct rule_vcpu *v)
+{
+	return v->nested ? KT_TIMER_NR : 2;
 }
 
 static inline unsigned int context(const struct kt_event *ev)

@@ -14,7 +14,7 @@ void kt_step_alternate(struct at *a)
 
 void kt_step_load_before_entry(struct at *a)
 {
-	for (unsigned int i = 0; i < KT_TIMER_NR; i++) {
+	for (unsigned int i = 0; i < nr_timers(a->v); i++) {
 		const struct rule_timer *t = &a->v->timer[i];
 
 		if (t->role != ROLE_DIRECT || t->regs == REGS_UNKNOWN)
@@ -51,7 +51,7 @@ void kt_step_lazy(struct at *a)
 
 static void must_be_loaded(struct at *a)
 {
-	for (unsigned int i = 0; i < KT_TIMER_NR; i++) {
+	for (unsigned int i = 0; i < nr_timers(a->v); i++) {
 		const struct rule_timer *t = &a->v->timer[i];
 
 		if (t->role != ROLE_DIRECT || t->regs == REGS_UNKNOWN)
@@ -101,7 +101,7 @@ void kt_step_host_side(struct at *a)
 		must_be_loaded(a);
 	if (a->ev->kind != KT_EV_USER_EXIT)
 		return;
-	for (unsigned int i = 0; i < KT_TIMER_NR; i++) {
+	for (unsigned int i = 0; i < nr_timers(a->v); i++) {
 		if (v->timer[i].role != ROLE_DIRECT || v->timer[i].regs == REGS_UNKNOWN)
 			continue;
 		a->timer = i;
@@ -139,7 +139,7 @@ void kt_step_wfx_exit(struct at *a)
 {
 	if (a->ev->kind == KT_EV_WFX) {
 		if (a->v->in_guest == 0)
-			judge(a, a->v->owe_wfx && a->v->map_ns < a->v->exit_ns, a->v->exit_ns,
+			judge(a, a->v->owe_wfx && !a->v->slept_since_exit, a->v->exit_ns,
 			      "WFI or WFE handled without its exit, or after its sleep");
 	} else if (a->v->owe_wfx) {
 		kt_broke(a, a->v->exit_ns, "an exit by WFI or WFE was not handled as one");
@@ -227,7 +227,7 @@ static void judge_sleep(struct at *a, bool expired)
 
 	if (!v->blocked_ns)
 		return;
-	for (unsigned int i = 0; i < KT_TIMER_NR; i++) {
+	for (unsigned int i = 0; i < nr_timers(a->v); i++) {
 		const struct rule_timer *t = &v->timer[i];
 		bool over = fires(t->ctl) || (t->deadline_ns && t->deadline_ns < v->blocked_ns);
 		uint64_t due_ns;
@@ -318,7 +318,7 @@ void kt_step_reset_low(struct at *a)
 {
 	if (!a->v->reset_ns)
 		return;
-	for (unsigned int i = 0; i < KT_TIMER_NR; i++) {
+	for (unsigned int i = 0; i < nr_timers(a->v); i++) {
 		const struct rule_timer *t = &a->v->timer[i];
 
 		if (!t->line && t->published_ns > a->v->reset_ns) {

@@ -117,6 +117,7 @@ static void on_save(struct at *a)
 	t->owe_ns = a->ev->ts_ns;
 	t->deadline_ns = deadline(a, t);
 	v->loaded = false;
+	v->soft_waits = false;
 	v->put_since_exit = true;
 	if (r->flags & (KT_SAVE_PREEMPTED | KT_SAVE_BLOCKING | KT_SAVE_SLEEPING))
 		v->excused = true;
@@ -126,6 +127,7 @@ static void on_save(struct at *a)
 	for (unsigned int i = 0; i < KT_TIMER_NR; i++)
 		v->timer[i].soft_due_ns = 0;
 	if (r->flags & KT_SAVE_BLOCKING) {
+		v->slept_since_exit = true;
 		v->blocked_ns = a->ev->ts_ns;
 		v->bg_ns = 0;
 	}
@@ -178,6 +180,7 @@ static void on_evaluation(struct at *a)
 	t->deadline_ns = deadline(a, t);
 	if (!e->should_fire)
 		t->soft_due_ns = t->deadline_ns;
+	a->v->soft_waits = true;
 }
 
 static void on_flush(struct at *a)
@@ -193,6 +196,7 @@ static void on_flush(struct at *a)
 	t->line_at_flush = (a->ev->lr.state & KT_LR_LINE) != 0;
 	t->folding = false;
 	t->open = t->flush_lr != KT_LR_EMPTY;
+	a->v->lr_busy = true;
 }
 
 static void on_fold(struct at *a)
@@ -200,6 +204,7 @@ static void on_fold(struct at *a)
 	unsigned int value = lr_value(a->ev);
 	struct rule_timer *t = a->t;
 
+	a->v->lr_busy = true;
 	if (context(a->ev) == KT_AT_FOLD_IN) {
 		t->folding = true;
 		t->fold_ns = a->ev->ts_ns;
@@ -245,12 +250,14 @@ static void on_entry(struct at *a)
 	v->load_ns = 0;
 	v->blocked_ns = 0;
 	v->reset_ns = 0;
-	for (unsigned int i = 0; i < KT_TIMER_NR; i++) {
+	v->lr_busy = false;
+	for (unsigned int i = 0; i < nr_timers(v); i++) {
 		struct rule_timer *t = &v->timer[i];
 
 		t->handled = 0;
 		t->flush_fresh = false;
 		t->reset = false;
+		v->lr_busy |= t->open || t->flushed;
 	}
 }
 
@@ -264,11 +271,11 @@ static void on_exit(struct at *a)
 	v->exit_code = r->code;
 	v->exit_ec = r->esr >> 26;
 	v->put_since_exit = v->load_since_exit = v->excused = false;
-	v->owe_user = v->owe_wakeup = v->woke = false;
+	v->owe_user = v->owe_wakeup = v->woke = v->slept_since_exit = false;
 	v->exit_timed = r->esr & 2;
 	v->exit_pc = r->pc;
 	v->owe_wfx = r->code == KT_EXIT_TRAP && v->exit_ec == EC_WFX;
-	for (unsigned int i = 0; i < KT_TIMER_NR; i++)
+	for (unsigned int i = 0; v->lr_busy && i < nr_timers(v); i++)
 		v->timer[i].flushed = v->timer[i].flush_fresh = false;
 }
 
@@ -352,6 +359,7 @@ static void on_timer_event(struct at *a)
 		break;
 	case KT_EV_HRTIMER_EXPIRE:
 		t->soft_owed = true;
+		a->v->soft_waits = true;
 		t->soft_ns = a->ev->ts_ns;
 		t->soft_due_ns = 0;
 		break;

@@ -134,7 +134,7 @@ void kt_step_rise_before_leave(struct at *a)
 			legal(a);
 		return;
 	}
-	for (unsigned int i = 0; i < KT_TIMER_NR; i++) {
+	for (unsigned int i = 0; i < nr_timers(a->v); i++) {
 		t = &a->v->timer[i];
 		if (!t->owe_rise || t->regs != REGS_LOADED)
 			continue;
@@ -164,7 +164,7 @@ void kt_step_late_fall(struct at *a)
 			      "published high again before the deadline");
 		return;
 	}
-	for (unsigned int i = 0; i < KT_TIMER_NR; i++) {
+	for (unsigned int i = 0; i < nr_timers(a->v); i++) {
 		t = &a->v->timer[i];
 		if (!t->owe_fall || t->regs != REGS_LOADED || !a->r->maps_seen)
 			continue;
@@ -370,7 +370,7 @@ void kt_step_soft_expiry(struct at *a)
 			legal(a);
 		return;
 	case KT_EV_UPDATE_IRQ:
-		if (context(a->ev) == KT_AT_SOFT_TIMER)
+		if (context(a->ev) == KT_AT_SOFT_TIMER && a->v->in_guest != NO_LEVEL)
 			judge(a, a->ev->level.level && t->soft_owed, t->soft_ns,
 			      a->ev->level.level ? "the line was raised by a soft timer that did not fire" :
 			      "a soft timer lowered the line");
@@ -380,7 +380,7 @@ void kt_step_soft_expiry(struct at *a)
 			kt_broke(a, t->soft_ns, "the soft timer fired and the line was not raised");
 		return;
 	}
-	for (unsigned int i = 0; i < KT_TIMER_NR; i++) {
+	for (unsigned int i = 0; a->v->soft_waits && i < nr_timers(a->v); i++) {
 		t = &a->v->timer[i];
 		if (!t->soft_owed || a->ev->ts_ns < t->soft_ns + MISSING_NS)
 			continue;
@@ -404,7 +404,7 @@ void kt_step_soft_arm(struct at *a)
 			held(a);
 		return;
 	}
-	for (unsigned int i = 0; i < KT_TIMER_NR; i++) {
+	for (unsigned int i = 0; a->v->soft_waits && i < nr_timers(a->v); i++) {
 		t = &a->v->timer[i];
 		if (!t->soft_due_ns || a->ev->ts_ns < t->soft_due_ns + MISSING_NS)
 			continue;
@@ -445,7 +445,7 @@ void kt_step_evaluated_at_load(struct at *a)
 		return;
 	}
 	for (unsigned int i = 0; a->v->load_ns && !a->v->nested && i < 2; i++) {
-		if (a->v->map[0] == -2 || direct_by_map(a->v, i))
+		if (a->v->map[2] != (int)i && a->v->map[3] != (int)i)
 			continue;
 		a->timer = i;
 		judge(a, a->v->timer[i].evaluated_ns > a->v->load_ns, a->v->load_ns,
@@ -456,7 +456,7 @@ void kt_step_evaluated_at_load(struct at *a)
 /* At entry the line of an emulated timer is what the last evaluation found, or a soft timer since. */
 void kt_step_evaluated_level(struct at *a)
 {
-	for (unsigned int i = 0; i < KT_TIMER_NR; i++) {
+	for (unsigned int i = 0; i < nr_timers(a->v); i++) {
 		const struct rule_timer *t = &a->v->timer[i];
 
 		if (t->role != ROLE_EMULATED || t->evaluated == NO_LEVEL || t->line == NO_LEVEL)

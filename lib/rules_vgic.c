@@ -123,7 +123,7 @@ void kt_step_lr_transition(struct at *a)
 /* After the registers are filled nothing comes but the entry, or a fold that gives up. */
 static void flushed_then(struct at *a, const char *seen)
 {
-	for (unsigned int i = 0; i < KT_TIMER_NR; i++) {
+	for (unsigned int i = 0; i < nr_timers(a->v); i++) {
 		const struct rule_timer *t = &a->v->timer[i];
 
 		/* With all registers empty an entry that is given up needs no fold. */
@@ -139,6 +139,8 @@ void kt_step_fold_pairs(struct at *a)
 {
 	const struct rule_timer *t = a->t;
 
+	if (!a->t && !a->v->lr_busy)
+		return;
 	switch (a->ev->kind) {
 	case KT_EV_EXIT:
 		flushed_then(a, "left the guest without a fold");
@@ -157,7 +159,7 @@ void kt_step_fold_pairs(struct at *a)
 		flushed_then(a, "KVM did something else between flush and entry");
 		return;
 	case KT_EV_ENTRY:
-		for (unsigned int i = 0; i < KT_TIMER_NR; i++) {
+		for (unsigned int i = 0; i < nr_timers(a->v); i++) {
 			t = &a->v->timer[i];
 			a->timer = i;
 			if (t->folding)
@@ -240,7 +242,7 @@ void kt_step_deactivate_resample(struct at *a)
 /* A hardware list register needs its physical interrupt active, else it fires again underneath. */
 void kt_step_active_mirror(struct at *a)
 {
-	for (unsigned int i = 0; i < KT_TIMER_NR; i++) {
+	for (unsigned int i = 0; i < nr_timers(a->v); i++) {
 		const struct rule_timer *t = &a->v->timer[i];
 
 		if (!t->flush_fresh || !t->flush_lr || !t->flush_hw || t->phys == NO_LEVEL)
@@ -280,7 +282,7 @@ void kt_step_phys_idle(struct at *a)
 	if (!a->r->irqchips_seen || (!a->r->lrs_seen && !user_irqchip(a->v)) ||
 	    (a->ev->kind == KT_EV_EXIT && !user_irqchip(a->v)))
 		return;
-	for (unsigned int i = 0; i < KT_TIMER_NR; i++) {
+	for (unsigned int i = 0; i < nr_timers(a->v); i++) {
 		const struct rule_timer *t = &a->v->timer[i];
 
 		if (t->phys == NO_LEVEL || t->line == NO_LEVEL)

@@ -4,6 +4,7 @@
  * offline side.  Each vCPU exits, is re-entered, gets timer interrupts and is
  * switched out now and then; vCPUs take turns on CPUs as a scheduler would.
  */
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -37,21 +38,69 @@ static void add(struct cpu *c, uint32_t number, uint32_t vcpu, unsigned int kind
 					   .sub = sub, .pcpu = number, .raw = { a, b } };
 }
 
+static const unsigned int none = KT_SUB(KT_TIMER_NONE, 0), vtimer = KT_SUB(KT_VTIMER, 0);
+
+static void add_level(struct cpu *c, uint32_t number, uint32_t vcpu, unsigned int kind,
+		      unsigned int at, bool high)
+{
+	struct kt_level level = { .irq = 27, .traced_vcpu = vcpu % 16, .level = high };
+	uint64_t raw[2];
+
+	memcpy(raw, &level, sizeof(raw));
+	add(c, number, vcpu, kind, KT_SUB(KT_VTIMER, at), raw[0], raw[1]);
+}
+
+static void add_map(struct cpu *c, uint32_t number, uint32_t vcpu)
+{
+	struct kt_map map = { .direct_vtimer = 1, .direct_ptimer = -1, .emul_vtimer = -1, .emul_ptimer = -1 };
+	uint64_t raw[2];
+
+	memcpy(raw, &map, sizeof(raw));
+	add(c, number, vcpu, KT_EV_MAP, none, raw[0], raw[1]);
+}
+
+static void add_regs(struct cpu *c, uint32_t number, uint32_t vcpu, unsigned int kind, bool high)
+{
+	struct kt_regs regs = { .ctl = high ? 5 : 1, .cval_ticks = 1000,
+				.flags = kind == KT_EV_SAVE ? KT_SAVE_PREEMPTED | KT_SAVE_KNOWN : 0 };
+	uint64_t raw[2];
+
+	memcpy(raw, &regs, sizeof(raw));
+	add(c, number, vcpu, kind, vtimer, raw[0], raw[1]);
+}
+
+static bool *line;		/* by vCPU */
+
+/* The vCPU on this CPU is interrupted and makes room for another. */
+static void put(struct cpu *c, uint32_t number)
+{
+	add(c, number, c->vcpu, KT_EV_EXIT, none, 0x1000, 0);
+	add_map(c, number, c->vcpu);
+	add_regs(c, number, c->vcpu, KT_EV_SAVE, line[c->vcpu]);
+}
+
+static void load(struct cpu *c, uint32_t number)
+{
+	add_map(c, number, c->vcpu);
+	add_level(c, number, c->vcpu, KT_EV_UPDATE_IRQ, KT_AT_TASK, line[c->vcpu]);
+	add_level(c, number, c->vcpu, KT_EV_VGIC_UPDATE, KT_AT_TASK, line[c->vcpu]);
+	add_regs(c, number, c->vcpu, KT_EV_RESTORE, line[c->vcpu]);
+	add(c, number, c->vcpu, KT_EV_ENTRY, none, 0x1000, 0);
+}
+
 /* One exit and what follows it: six events at most. */
 static void one_exit(struct cpu *c, uint32_t number, uint32_t vcpu)
 {
-	static const uint32_t esr[] = { 0x58000000, 0x04000000, 0x93810045, 0x6232f843, 0x62300401 };
-	unsigned int none = KT_SUB(KT_TIMER_NONE, 0), v = KT_SUB(KT_VTIMER, 0);
+	static const uint32_t esr[] = { 0x58000000, 0x5a000000, 0x93810045, 0x6232f843, 0x62300401 };
 	struct kt_run run = { .pc = 0x1000, .code = KT_EXIT_TRAP };
-	struct kt_level level = { .irq = 27, .level = 1 };
 	uint64_t raw[2];
 
 	if (rnd(4) == 0) {
 		run.code = KT_EXIT_IRQ;
 		add(c, number, vcpu, KT_EV_MAP, KT_SUB(KT_TIMER_NONE, KT_AT_HOST_IRQ), 0, 0);
-		memcpy(raw, &level, sizeof(raw));
-		add(c, number, vcpu, KT_EV_UPDATE_IRQ, KT_SUB(KT_VTIMER, KT_AT_HOST_IRQ), raw[0], raw[1]);
-		add(c, number, vcpu, KT_EV_VGIC_UPDATE, v, raw[0], raw[1]);
+		add_level(c, number, vcpu, KT_EV_UPDATE_IRQ, KT_AT_HOST_IRQ, true);
+		add_level(c, number, vcpu, KT_EV_VGIC_UPDATE, KT_AT_HOST_IRQ, true);
+		line[vcpu] = true;
 	} else {
 		run.esr = esr[rnd(5)];
 	}
@@ -77,7 +126,8 @@ int main(int argc, char **argv)
 	vcpus = strtoul(argv[3], NULL, 10);
 	cpus = strtoul(argv[4], NULL, 10);
 	cpu = calloc(cpus, sizeof(*cpu));
-	if (!cpu || kt_facts_new(&facts) || kt_facts_set(facts, "capture.source", "synthetic") ||
+	line = calloc(vcpus, sizeof(*line));
+	if (!cpu || !line || kt_facts_new(&facts) || kt_facts_set(facts, "capture.source", "synthetic") ||
 	    kt_writer_create(argv[1], facts, NULL, &w))
 		return 1;
 	for (uint32_t i = 0; i < vcpus && !err; i++) {
@@ -94,10 +144,13 @@ int main(int argc, char **argv)
 			struct cpu *c = &cpu[i];
 
 			c->n = 0;
-			while (c->n + 8 < RUN / 4) {
+			while (c->n + 16 < RUN / 4) {
 				if (!c->left--) {
+					if (c->ts_ns)
+						put(c, i);
 					c->vcpu = (rnd((vcpus + cpus - 1) / cpus) * cpus + i) % vcpus;
 					c->left = 20 + rnd(60);
+					load(c, i);
 				}
 				one_exit(c, i, c->vcpu);
 			}

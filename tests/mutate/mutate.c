@@ -577,7 +577,11 @@ static void one(const struct recording *r, const struct mutation *mu, struct tal
 		char text[256];
 
 		kt_event_format(&r->ev[w.at], text, sizeof(text));
-		printf("# %s %s %s: %s\n", mu->name, bad ? "CAUGHT" : "missed", r->path, text);
+		printf("# %s %s %s: %s", mu->name, bad ? "caught" : "missed", r->path, text);
+		for (size_t i = 0; i < kt_rule_nr(); i++)
+			if (mask >> i & 1)
+				printf(" %s", kt_rule(i)->id);
+		printf("\n");
 	}
 out:
 	free(w.ev);
