@@ -220,10 +220,15 @@ static void feed_gap(struct kt_rules *r, const struct kt_event *ev)
 		r->loaded_on[ev->pcpu % MAX_CPUS] = 0;
 }
 
-static unsigned int which_list(const struct rule_vcpu *v, uint8_t kind)
+static unsigned int which_list(struct rule_vcpu *v, const struct kt_event *ev)
 {
-	if (!(kind == KT_EV_ENTRY && v->last_kind == KT_EV_EXIT) &&
-	    !(kind == KT_EV_EXIT && v->last_kind == KT_EV_ENTRY))
+	bool busy = v->busy;
+
+	if (ev->kind == KT_EV_ENTRY)
+		v->busy = false;
+	else if (ev->kind != KT_EV_EXIT)
+		v->busy = true;
+	if (busy || v->busy || v->pcpu != ev->pcpu)
 		return STRAIGHT_NO;
 	return v->lr_busy || v->soft_waits || v->storm || v->owe_wfx || v->eager ?
 	       STRAIGHT_WHEN_WAITING : STRAIGHT_ALWAYS;
@@ -262,8 +267,7 @@ static int feed_one(struct kt_rules_all *all, const struct kt_event *ev)
 		return 0;
 	}
 	r->totals.judged++;
-	list = which_list(a.v, ev->kind);
-	a.v->last_kind = ev->kind;
+	list = which_list(a.v, ev);
 	if (a.t || timer == KT_TIMER_NONE) {
 		const struct call *call = all->dispatch.call[list][ev->kind];
 

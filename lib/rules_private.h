@@ -108,7 +108,7 @@ struct rule_vcpu {
 	bool exit_timed;		/* WFIT or WFET */
 	bool ran, loaded, gone, nested, handler_open;
 	bool slept_since_exit, put_since_exit, load_since_exit, excused;	/* an exit's put had a reason */
-	uint8_t last_kind;
+	bool busy;			/* something but an entry or exit since the last entry */
 	bool lr_busy;			/* some list register may be in use */
 	bool soft_waits;		/* some timer's soft timer is owed or due */
 	bool owe_user, owe_wfx, owe_wakeup, woke;
@@ -153,8 +153,8 @@ struct rule_row {
 	uint32_t kinds;		/* bit per enum kt_kind */
 	void (*step)(struct at *a);
 	/*
-	 * An entry straight after its exit, or an exit straight after its entry, is
-	 * most of a recording, and nothing happened between that most rules look at.
+	 * Most of a recording is entries and exits with nothing else since the last
+	 * entry: nothing happened that most rules look at.
 	 */
 	enum { STRAIGHT_NO, STRAIGHT_WHEN_WAITING, STRAIGHT_ALWAYS } straight;
 };

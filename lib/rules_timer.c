@@ -376,7 +376,7 @@ void kt_step_soft_expiry(struct at *a)
 			      "a soft timer lowered the line");
 		return;
 	case KT_EV_EMULATE:
-		if (t->soft_owed && a->ev->emulate.should_fire && t->line == 0)
+		if (t->soft_owed && a->ev->emulate.should_fire && t->line != 1)
 			kt_broke(a, t->soft_ns, "the soft timer fired and the line was not raised");
 		return;
 	}
