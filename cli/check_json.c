@@ -59,7 +59,7 @@ int kt_check_json(const struct kt_check *c)
 		kt_json_text(o, "why", sum.why);
 	kt_json_u64(o, "rules_exercised", sum.exercised);
 	kt_json_u64(o, "rules_violated", sum.violated);
-	kt_json_u64(o, "events_judged", t->judged);
+	kt_json_u64(o, "events_judged", t->events - t->nobody - t->early);
 	kt_json_u64(o, "events_unattributed", t->nobody);
 	kt_json_u64(o, "lost", t->lost);
 	for (size_t i = 0; i < kt_rule_nr(); i++)

@@ -46,7 +46,7 @@ static void print_answer(const struct kt_check *c, const struct kt_check_sum *s)
 			       s->exercised);
 		break;
 	}
-	printf("events  %s judged", kt_text_count(t->judged));
+	printf("events  %s judged", kt_text_count(t->events - t->nobody - t->early));
 	if (t->nobody)
 		printf(", %s of unknown vCPUs not judged", kt_text_count(t->nobody));
 	printf(", %s lost\n", kt_text_count(t->lost));

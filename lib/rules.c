@@ -10,18 +10,18 @@
 #include "rules_private.h"
 #include "store.h"
 
-/* Rules that look at a kind, in table order; filled once from the rows. */
+/* Rules that look at a kind, in table order, and when; filled once from the rows. */
 #define MAX_PER_KIND 32
 
 struct call {
 	void (*step)(struct at *a);
-	uint16_t rule;
+	uint32_t after;
+	uint32_t rule;
 };
 
-/* By enum in struct rule_row: all rows, or those that an entry or exit straight after the other needs. */
 struct dispatch {
-	uint8_t nr[3][KT_EV_NR];
-	struct call call[3][KT_EV_NR][MAX_PER_KIND];
+	uint8_t nr[KT_EV_NR];
+	struct call call[KT_EV_NR][MAX_PER_KIND];
 };
 
 struct kt_rules_all {
@@ -59,6 +59,11 @@ size_t kt_rule_find(const char *name)
 
 /* ---- making one ---- */
 
+static bool has_context(unsigned int kind)
+{
+	return kind == KT_EV_UPDATE_IRQ || kind == KT_EV_VGIC_UPDATE || kind == KT_EV_MAP;
+}
+
 /* A row without room would be a rule that cannot fail: -ENOSPC. */
 static int fill_dispatch(struct dispatch *d)
 {
@@ -66,14 +71,15 @@ static int fill_dispatch(struct dispatch *d)
 		const struct rule_row *row = &kt_rule_rows[i];
 
 		for (unsigned int kind = 1; kind < KT_EV_NR; kind++) {
-			struct call call = { row->step, i };
+			bool run = kind == KT_EV_ENTRY || kind == KT_EV_EXIT;
+			uint32_t when = run ? row->after : has_context(kind) ? row->context : 0;
 
 			if (!(row->kinds >> kind & 1))
 				continue;
-			if (d->nr[0][kind] == MAX_PER_KIND)
+			if (d->nr[kind] == MAX_PER_KIND)
 				return -ENOSPC;
-			for (unsigned int list = 0; list <= row->straight; list++)
-				d->call[list][kind][d->nr[list][kind]++] = call;
+			d->call[kind][d->nr[kind]++] = (struct call){
+				row->step, when ? when : UINT32_MAX, i };
 		}
 	}
 	return 0;
@@ -107,7 +113,8 @@ int kt_rules_new(const struct kt_rules_opts *opts, struct kt_rules **out)
 		return -ENOMEM;
 	all->r.opts = *opts;
 	all->r.tally = calloc(kt_nr_rule_rows, sizeof(*all->r.tally));
-	err = all->r.tally ? fill_dispatch(&all->dispatch) : -ENOMEM;
+	all->r.exercised = calloc(kt_nr_rule_rows, sizeof(*all->r.exercised));
+	err = all->r.tally && all->r.exercised ? fill_dispatch(&all->dispatch) : -ENOMEM;
 	if (err) {
 		kt_rules_free(&all->r);
 		return err;
@@ -122,6 +129,7 @@ void kt_rules_free(struct kt_rules *r)
 	if (!r)
 		return;
 	free(r->tally);
+	free(r->exercised);
 	free(r->vcpu);
 	free(r);
 }
@@ -185,7 +193,7 @@ void kt_broke_late(struct at *a, uint64_t from_ns, const char *seen, uint64_t la
 		.at_ns = a->ev->ts_ns, .late_ns = late_ns,
 	};
 
-	t->exercised++;
+	held(a);
 	if (t->violated < KT_VIOLATIONS_KEPT)
 		t->first[t->violated] = v;
 	t->violated++;
@@ -220,77 +228,69 @@ static void feed_gap(struct kt_rules *r, const struct kt_event *ev)
 		r->loaded_on[ev->pcpu % MAX_CPUS] = 0;
 }
 
-static unsigned int which_list(struct rule_vcpu *v, const struct kt_event *ev)
+static inline uint32_t asked(const struct rule_vcpu *v, const struct kt_event *ev)
 {
-	bool busy = v->busy;
-
-	if (ev->kind == KT_EV_ENTRY)
-		v->busy = false;
-	else if (ev->kind != KT_EV_EXIT)
-		v->busy = true;
-	if (busy || v->busy || v->pcpu != ev->pcpu)
-		return STRAIGHT_NO;
-	return v->lr_busy || v->soft_waits || v->storm || v->owe_wfx || v->eager ?
-	       STRAIGHT_WHEN_WAITING : STRAIGHT_ALWAYS;
+	if (ev->kind != KT_EV_ENTRY && ev->kind != KT_EV_EXIT)
+		return KT_SUB_AT(ev->sub) ? IN_INTERRUPT : IN_TASK;
+	return v->seen | 1u << ev->kind | (v->lr_busy ? WAITS_LR : 0) | (v->soft_waits ? WAITS_SOFT : 0) |
+	       (v->storm || v->eager || v->owe_wfx ? WAITS_ROW : 0) |
+	       (v->pcpu != ev->pcpu ? WAITS_CPU : 0);
 }
 
-static int feed_one(struct kt_rules_all *all, const struct kt_event *ev)
+static inline void take(struct kt_rules_all *all, struct at *a)
 {
-	struct kt_rules *r = &all->r;
-	uint8_t timer = KT_SUB_TIMER(ev->sub);
-	struct at a = { .r = r, .ev = ev, .timer = timer };
-	unsigned int list;
-	uint32_t i;
+	const struct kt_event *ev = a->ev;
+	const struct call *call = all->dispatch.call[ev->kind], *end = call + all->dispatch.nr[ev->kind];
+	struct rule_vcpu *v = a->v;
+	uint8_t timer = a->timer;
 
-	r->totals.by_kind[ev->kind]++;
-	if (ev->kind == KT_EV_GAP) {
-		feed_gap(r, ev);
-		return 0;
+	a->asked = asked(v, ev);
+	for (; call < end; call++) {
+		if (!(call->after & a->asked))
+			continue;
+		a->rule = call->rule;
+		call->step(a);
+		a->timer = timer;
 	}
-	if (!ev->who || ev->who & KT_WHO_TID) {
-		r->totals.nobody++;
-		return 0;
-	}
-	i = index_of(r, ev->pcpu, ev->who);
-	if (i == UINT32_MAX)
-		return -ENOMEM;
-	a.v = &r->vcpu[i];
-	a.vcpu = i;
-	a.t = timer < KT_TIMER_NR ? &a.v->timer[timer] : NULL;
-	/* Put while a gap is open: it may be running where events are lost. */
-	if (ev->ts_ns <= r->gap_until_ns && !a.v->loaded)
-		kt_rules_forget(a.v);
-	/* Probes went on one by one: before, half of what happened is missing. */
-	if (ev->ts_ns < r->attached_ns) {
-		if (ev->kind == KT_EV_OFFSET)
-			kt_rules_advance(&a);
-		return 0;
-	}
-	r->totals.judged++;
-	list = which_list(a.v, ev);
-	if (a.t || timer == KT_TIMER_NONE) {
-		const struct call *call = all->dispatch.call[list][ev->kind];
-
-		for (unsigned int n = all->dispatch.nr[list][ev->kind]; n; n--, call++) {
-			a.rule = call->rule;
-			call->step(&a);
-			a.timer = timer;
-		}
-	}
-	kt_rules_advance(&a);
+	kt_rules_advance(a);
+	v->seen = ev->kind == KT_EV_ENTRY ? 0 : ev->kind == KT_EV_EXIT ? v->seen : v->seen | 1u << ev->kind;
 	if (ev->kind == KT_EV_ENTRY || ev->kind == KT_EV_RESTORE)
-		a.v->pcpu = ev->pcpu;
-	return 0;
+		v->pcpu = ev->pcpu;
 }
 
 int kt_rules_feed(struct kt_rules *r, const struct kt_event *ev, size_t n)
 {
-	int err = 0;
+	struct at a = { .r = r };
 
 	r->totals.events += n;
-	for (; n && !err; n--, ev++)
-		err = feed_one((struct kt_rules_all *)r, ev);
-	return err;
+	for (; n; n--, ev++) {
+		a.timer = KT_SUB_TIMER(ev->sub);
+		a.ev = ev;
+		if (ev->kind == KT_EV_GAP) {
+			feed_gap(r, ev);
+			continue;
+		}
+		if (!ev->who || ev->who & KT_WHO_TID) {
+			r->totals.nobody++;
+			continue;
+		}
+		a.vcpu = index_of(r, ev->pcpu, ev->who);
+		if (a.vcpu == UINT32_MAX)
+			return -ENOMEM;
+		a.v = &r->vcpu[a.vcpu];
+		a.t = a.timer < KT_TIMER_NR ? &a.v->timer[a.timer] : NULL;
+		/* Put while a gap is open: it may be running where events are lost. */
+		if (ev->ts_ns <= r->gap_until_ns && !a.v->loaded)
+			kt_rules_forget(a.v);
+		/* Probes went on one by one: before, half of what happened is missing. */
+		if (ev->ts_ns >= r->attached_ns)
+			take((struct kt_rules_all *)r, &a);
+		else if (ev->kind == KT_EV_OFFSET)
+			kt_rules_advance(&a);
+		else
+			r->totals.early++;
+	}
+	return 0;
 }
 
 /* ---- asking ---- */
@@ -332,11 +332,11 @@ void kt_rules_result(const struct kt_rules *r, size_t i, struct kt_rule_result *
 {
 	const struct rule_tally *t = &r->tally[i];
 
-	*out = (struct kt_rule_result){ .exercised = t->exercised, .violated = t->violated,
+	*out = (struct kt_rule_result){ .exercised = r->exercised[i], .violated = t->violated,
 		.late = t->late, .legal = t->legal, .voided = r->voided };
 	if (t->violated)
 		out->verdict = KT_VERDICT_VIOLATED;
-	else if (!t->exercised)
+	else if (!out->exercised)
 		unexercised(r, kt_rule(i), out);
 	else if (t->late)
 		out->verdict = KT_VERDICT_LATE;

@@ -101,10 +101,10 @@ void kt_rules_result(const struct kt_rules *r, size_t rule, struct kt_rule_resul
 size_t kt_rules_violations(const struct kt_rules *r, size_t rule, const struct kt_violation **out);
 
 struct kt_rules_totals {
-	uint64_t events, judged;	/* fed; with a known vCPU and all probes on */
+	uint64_t events;	/* fed */
+	uint64_t nobody;	/* of these, no vCPU is known for: not judged */
+	uint64_t early;		/* of these, before all probes were on: not judged */
 	uint64_t lost;
-	uint64_t nobody;		/* events that no vCPU is known for: not judged */
-	uint64_t by_kind[KT_KIND_MAX];
 };
 
 const struct kt_rules_totals *kt_rules_totals(const struct kt_rules *r);

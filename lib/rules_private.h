@@ -108,7 +108,7 @@ struct rule_vcpu {
 	bool exit_timed;		/* WFIT or WFET */
 	bool ran, loaded, gone, nested, handler_open;
 	bool slept_since_exit, put_since_exit, load_since_exit, excused;	/* an exit's put had a reason */
-	bool busy;			/* something but an entry or exit since the last entry */
+	uint32_t seen;			/* kinds since the last entry, bit per enum kt_kind */
 	bool lr_busy;			/* some list register may be in use */
 	bool soft_waits;		/* some timer's soft timer is owed or due */
 	bool owe_user, owe_wfx, owe_wakeup, woke;
@@ -117,7 +117,7 @@ struct rule_vcpu {
 #define MAX_CPUS 4096
 
 struct rule_tally {
-	uint64_t exercised, violated, late, legal;
+	uint64_t violated, late, legal;
 	struct kt_violation first[KT_VIOLATIONS_KEPT];
 };
 
@@ -126,6 +126,7 @@ struct kt_rules {
 	struct rule_vcpu *vcpu;
 	uint32_t nr_vcpus;
 	struct rule_tally *tally;
+	uint64_t *exercised;		/* per rule: the one counter that every event moves */
 	struct kt_rules_totals totals;
 	uint64_t attached_ns, voided;
 	/* what the recording can show */
@@ -145,7 +146,17 @@ struct at {
 	uint32_t vcpu;
 	uint8_t timer;
 	uint16_t rule;		/* the row that is running */
+	uint32_t asked;		/* kinds since the last entry, and WAITS_* */
 };
+
+/* Beside the kinds in rule_row.after. */
+#define WAITS_LR	(1u << 28)	/* a list register may be in use */
+#define WAITS_SOFT	(1u << 29)	/* a soft timer is owed or due */
+#define WAITS_ROW	(1u << 30)	/* exits in a row are being counted, or a WFx to be handled */
+#define WAITS_CPU	(1u << 31)	/* not the CPU of the event before */
+
+#define IN_TASK		(1u << 26)
+#define IN_INTERRUPT	(1u << 27)
 
 /* One row: the rule as people see it, and how it is decided. */
 struct rule_row {
@@ -153,10 +164,12 @@ struct rule_row {
 	uint32_t kinds;		/* bit per enum kt_kind */
 	void (*step)(struct at *a);
 	/*
-	 * Most of a recording is entries and exits with nothing else since the last
-	 * entry: nothing happened that most rules look at.
+	 * At entries and exits, which are most of a recording: asked only when one of
+	 * these happened since the last entry, or waits.  0: always.
 	 */
-	enum { STRAIGHT_NO, STRAIGHT_WHEN_WAITING, STRAIGHT_ALWAYS } straight;
+	uint32_t after;
+	/* IN_TASK or IN_INTERRUPT: of update_irq, vgic_update and map only those. */
+	uint32_t context;
 };
 
 extern const struct rule_row kt_rule_rows[];
@@ -164,18 +177,18 @@ extern const size_t kt_nr_rule_rows;
 
 static inline void held(struct at *a)
 {
-	a->r->tally[a->rule].exercised++;
+	a->r->exercised[a->rule]++;
 }
 
 static inline void legal(struct at *a)
 {
-	a->r->tally[a->rule].exercised++;
+	held(a);
 	a->r->tally[a->rule].legal++;
 }
 
 static inline void late(struct at *a)
 {
-	a->r->tally[a->rule].exercised++;
+	held(a);
 	a->r->tally[a->rule].late++;
 }
 

@@ -250,6 +250,8 @@ static void on_entry(struct at *a)
 	v->load_ns = 0;
 	v->blocked_ns = 0;
 	v->reset_ns = 0;
+	if (!(a->asked & ~(1u << KT_EV_ENTRY)))
+		return;
 	v->lr_busy = false;
 	for (unsigned int i = 0; i < nr_timers(v); i++) {
 		struct rule_timer *t = &v->timer[i];
