@@ -23,7 +23,8 @@ struct kt_cmd {
 	int (*run)(int nr_args, char **args);
 };
 
-extern const struct kt_cmd kt_cmd_record, kt_cmd_report, kt_cmd_timeline, kt_cmd_check, kt_cmd_dump, kt_cmd_doctor;
+extern const struct kt_cmd kt_cmd_record, kt_cmd_report, kt_cmd_timeline, kt_cmd_check, kt_cmd_dump,
+	kt_cmd_doctor, kt_cmd_simulate;
 
 /* The command line that is running, for the recording's facts. */
 extern const char *kt_command_line;

@@ -17,7 +17,8 @@
 const char *kt_command_line;
 
 static const struct kt_cmd *const cmds[] = {
-	&kt_cmd_record, &kt_cmd_report, &kt_cmd_timeline, &kt_cmd_check, &kt_cmd_dump, &kt_cmd_doctor,
+	&kt_cmd_record, &kt_cmd_report, &kt_cmd_timeline, &kt_cmd_check, &kt_cmd_simulate,
+	&kt_cmd_dump, &kt_cmd_doctor,
 };
 
 #define NR_CMDS (sizeof(cmds) / sizeof(cmds[0]))

@@ -20,7 +20,7 @@ check "no command" 129 'usage: kvmtimer-trace COMMAND' "$kt"
 check "unknown command" 129 'there is no command "frobnicate"' "$kt" frobnicate
 check "help" 0 'usage: kvmtimer-trace COMMAND' "$kt" --help
 check "version" 0 '^kvmtimer-trace ' "$kt" --version
-for command in record report timeline dump doctor; do
+for command in record report timeline dump doctor simulate; do
 	check "$command --help" 0 "usage: kvmtimer-trace $command" "$kt" $command --help
 	check "$command: unknown option" 129 'unknown option --frobnicate' "$kt" $command --frobnicate
 	check "$command: completion" 0 '^--' "$kt" --complete $command
