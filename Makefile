@@ -150,7 +150,12 @@ export KT_BUILD = $(abspath $(O))
 
 # Everything that needs no lab.
 check: all unit check-headers docs-check
-	$(Q)scripts/run-tests $(UNIT) tests/golden/*.t tests/cli/*.t
+	$(Q)scripts/run-tests $(UNIT) tests/golden/*.t tests/cli/*.t tests/machine/*.t
+
+# All orders of steps of the reference machine, by SPIN; KT_PROOF_DEPTH=16 looks further.
+proof: all
+	$(Q)scripts/deps test
+	$(Q)bash tests/proof/proof.t
 
 lab-test: all arm64
 	$(Q)scripts/run-tests tests/lab/*.t
@@ -160,7 +165,7 @@ test:
 	$(Q)$(MAKE) --no-print-directory test-all
 
 test-all: all unit arm64 check-headers docs-check
-	$(Q)scripts/run-tests $(UNIT) tests/golden/*.t tests/cli/*.t tests/lab/*.t
+	$(Q)scripts/run-tests $(UNIT) tests/golden/*.t tests/cli/*.t tests/machine/*.t tests/proof/*.t tests/lab/*.t
 
 deps:
 	$(Q)scripts/deps build test lab
@@ -199,7 +204,7 @@ man: $(MAN)
 
 lint: $(SKELETONS)
 	$(Q)shellcheck -x -e SC1091,SC2016,SC2034,SC2154 scripts/lab scripts/deps scripts/demo scripts/fuzz scripts/cover scripts/bench-* scripts/completion.bash \
-		.ci/run tests/lib.sh tests/cli/*.t tests/lab/*.t tests/golden/*.t
+		.ci/run tests/lib.sh tests/cli/*.t tests/lab/*.t tests/golden/*.t tests/machine/*.t tests/proof/*.t
 	$(Q)cppcheck --quiet --std=c11 --error-exitcode=1 --enable=warning,portability --inline-suppr \
 		--suppress=missingIncludeSystem -Iinclude -Ilib -Icli '-DKT_VERSION="x"' lib cli
 	$(Q)clang-tidy --quiet $(LIB_SRC) $(filter-out cli/source_bpf.c,$(CLI_SRC)) -- -std=gnu11 -Iinclude -Ilib -Icli -isystem $(O)/bpf '-DKT_VERSION="x"'
@@ -244,9 +249,9 @@ clean:
 	rm -rf $(O)
 
 help:
-	@echo "all arm64 | demo test check lab-test | lint check-headers asan fuzz cover"
+	@echo "all arm64 | demo test check proof lab-test | lint check-headers asan fuzz cover"
 	@echo "bench-capture bench-offline | docs man install uninstall deps clean"
 
 -include $(shell find $(O) -name '*.d' 2>/dev/null)
-.PHONY: all test-all arm64 lab-programs unit check lab-test test deps demo check-headers docs docs-check man \
+.PHONY: all test-all arm64 lab-programs unit check lab-test test deps demo check-headers docs docs-check man proof \
 	lint asan fuzz cover bench-offline bench-capture install uninstall clean help

@@ -154,7 +154,7 @@ bool kt_machine_runnable(const struct kt_machine *m, unsigned int vcpu)
 	return runnable(&c);
 }
 
-unsigned int kt_machine_bound(enum kt_semantics semantics, unsigned int timer)
+unsigned int kt_machine_bound(enum kt_semantics semantics)
 {
 	switch (semantics) {
 	case KT_SEM_EDGE:
@@ -162,9 +162,6 @@ unsigned int kt_machine_bound(enum kt_semantics semantics, unsigned int timer)
 		return KT_UNBOUNDED;
 	case KT_SEM_LEVEL:
 		return 1;
-	case KT_SEM_USERSPACE:
-		/* Only the vtimer is looked at on exit; the ptimer's fall waits for a load. */
-		return timer == KT_PTIMER ? 1 : 0;
 	default:
 		return 0;
 	}
@@ -188,13 +185,11 @@ int kt_machine_init(struct kt_machine *m, const struct kt_machine_opts *opts)
 	m->nr_cpus = opts->nr_cpus ? opts->nr_cpus : 1;
 	m->timers = timers;
 	m->emulated = opts->nvhe ? 1u << KT_PTIMER : 0;
-	for_each_timer(t) {
-		m->bound[t] = kt_machine_bound(opts->semantics, t);
-		for (unsigned int i = 0; i < m->nr_vcpus; i++) {
+	m->bound = opts->set_bound ? opts->bound : kt_machine_bound(opts->semantics);
+	for_each_timer(t)
+		for (unsigned int i = 0; i < m->nr_vcpus; i++)
 			m->vcpu[i].irq[t].enabled = 1;
-			m->vcpu[i].timer[t].fell = m->bound[t] == KT_UNBOUNDED ? 0 : m->bound[t] + 1;
-		}
-	}
+	kt_watch_init(m);
 	return 0;
 }
 

@@ -186,7 +186,7 @@ struct kt_machine {
 	__u8 timers;		/* bit per timer that the guest may use */
 	__u8 emulated;		/* bit per timer that KVM emulates (nVHE: the ptimer) */
 	__u8 property;		/* enum kt_property: first one broken */
-	__u8 bound[KT_MACHINE_TIMERS];	/* of KT_PROP_LATE: kt_machine_bound */
+	__u8 bound;		/* of KT_PROP_LATE: kt_machine_bound */
 	struct kt_mcpu cpu[KT_MACHINE_CPUS];
 	struct kt_mvcpu vcpu[KT_MACHINE_VCPUS];
 };
@@ -195,6 +195,7 @@ struct kt_machine {
 struct kt_saw {
 	uint32_t taken;		/* IAR gave a timer's interrupt */
 	uint32_t spurious;	/* of these: its line was low, and software had not pended it */
+	uint32_t late;		/* of these: an exit lay between, so today's KVM would not have given it */
 	uint32_t nothing;	/* interrupt exceptions whose IAR read 1023 */
 	uint32_t missed;	/* line up, guest running with interrupts on, nothing delivered */
 	uint32_t entries, exits, saves, restores;
@@ -220,6 +221,8 @@ struct kt_machine_opts {
 	unsigned int timers;	/* bit per enum kt_timer; 0: the vtimer */
 	bool nvhe;		/* the ptimer is emulated (mapped only) */
 	enum kt_fault fault;
+	bool set_bound;		/* `bound` instead of kt_machine_bound */
+	uint8_t bound;
 };
 
 /* -EINVAL when the semantics has no such thing: there was no guest ptimer before 4.11. */
@@ -237,7 +240,7 @@ bool kt_machine_runnable(const struct kt_machine *m, unsigned int vcpu);
 unsigned int kt_machine_next_due(const struct kt_machine *m, const struct kt_machine_out *out,
 				 unsigned int *vcpu);
 /* Exits that may lie between the fall of the line and a stale interrupt. */
-unsigned int kt_machine_bound(enum kt_semantics semantics, unsigned int timer);
+unsigned int kt_machine_bound(enum kt_semantics semantics);
 
 /* Identity rows of the machine's vCPUs, as a recording needs them. */
 void kt_machine_ident(const struct kt_machine *m, unsigned int vcpu, struct kt_ident *id);

@@ -72,6 +72,7 @@ bool kt_old_vgic_pending_irq(const struct kt_ctx *c);
 struct kt_mlr *kt_vgic_find_lr(struct kt_mvcpu *v, unsigned int t);
 
 /* ---- machine_watch.c: the properties ---- */
+void kt_watch_init(struct kt_machine *m);
 void kt_watch_wire(const struct kt_ctx *c, unsigned int t, bool was);
 void kt_watch_exit(const struct kt_ctx *c, bool guest_timer);
 void kt_watch_ack(const struct kt_ctx *c, unsigned int t);	/* KT_TIMER_NONE: IAR read 1023 */

@@ -166,7 +166,7 @@ static void sync_lazy(const struct kt_ctx *c)
 
 static void sync_user(const struct kt_ctx *c)
 {
-	if (kt_timer_should_fire(c, KT_VTIMER) || fault(c, KT_FAULT_LATE))
+	if (kt_timer_should_fire(c, KT_VTIMER))
 		return;
 	kvm_timer_update_irq(c, KT_VTIMER, false, KT_AT_TASK);
 	set_phys_active(c, KT_VTIMER, false);
@@ -194,13 +194,19 @@ static bool user_bit(const struct kt_ctx *c, unsigned int t)
 	return c->v->device_irq_level >> (t == KT_PTIMER) & 1;
 }
 
+/* What user space is told is the timer's output at that moment, not the level last published. */
+static bool user_level(const struct kt_ctx *c, unsigned int t)
+{
+	return kt_timer_should_fire(c, t) || (user_bit(c, t) && fault(c, KT_FAULT_LATE));
+}
+
 /* d9e1397783765: a level that user space does not know of stops the entry. */
 bool kt_timer_should_notify_user(const struct kt_ctx *c)
 {
 	if (kt_in_kernel(c->m) || fault(c, KT_FAULT_NOTIFY))
 		return false;
 	for_each_timer(t)
-		if (c->v->timer[t].level != user_bit(c, t))
+		if (user_level(c, t) != user_bit(c, t))
 			return true;
 	return false;
 }
@@ -208,7 +214,7 @@ bool kt_timer_should_notify_user(const struct kt_ctx *c)
 /* Always after the run loop, so that any exit carries the levels. */
 void kt_timer_update_run(const struct kt_ctx *c)
 {
-	c->v->device_irq_level = c->v->timer[KT_VTIMER].level | c->v->timer[KT_PTIMER].level << 1;
+	c->v->device_irq_level = user_level(c, KT_VTIMER) | user_level(c, KT_PTIMER) << 1;
 }
 
 /* ---- load and put ---- */
@@ -219,11 +225,7 @@ void kt_timer_update_run(const struct kt_ctx *c)
  */
 static void kvm_timer_vcpu_load_gic(const struct kt_ctx *c, unsigned int t)
 {
-	bool should_fire = kt_timer_should_fire(c, t);
-
-	if (!should_fire && c->v->timer[t].level && fault(c, KT_FAULT_LATE))
-		should_fire = true;
-	kvm_timer_update_irq(c, t, should_fire, KT_AT_TASK);
+	kvm_timer_update_irq(c, t, kt_timer_should_fire(c, t), KT_AT_TASK);
 	set_phys_active(c, t, c->v->timer[t].level || (kt_in_kernel(c->m) && c->v->irq[t].active));
 }
 

@@ -58,7 +58,7 @@ static bool get_input_level(const struct kt_ctx *c, unsigned int t)
 	bool level = kt_timer_should_fire(c, t);
 
 	kt_emit_level(c, KT_EV_WIRE, t, KT_AT_INPUT_LEVEL, level);
-	return level || c->m->fault == KT_FAULT_LATE;
+	return level;
 }
 
 static void deactivate_phys(const struct kt_ctx *c, unsigned int t)
@@ -114,7 +114,7 @@ static void resample(const struct kt_ctx *c, unsigned int t, bool deactivated, b
 
 	if (!mapped_level(c, t) || (!lr_pending && !(deactivated && irq->line_level)))
 		return;
-	irq->line_level = get_input_level(c, t);
+	irq->line_level = get_input_level(c, t) || c->m->fault == KT_FAULT_LATE;
 	if (!irq->line_level)
 		deactivate_phys(c, t);
 }

@@ -24,9 +24,17 @@ static void broken(struct kt_machine *m, enum kt_property p)
 		m->property = p;
 }
 
-static unsigned int fell_max(const struct kt_machine *m, unsigned int t)
+/* As far as it need be counted: past the bound, and whether there was one at all. */
+static unsigned int fell_max(const struct kt_machine *m)
 {
-	return m->bound[t] == KT_UNBOUNDED ? 0 : m->bound[t] + 1;
+	return m->bound == KT_UNBOUNDED ? 1 : m->bound + 1;
+}
+
+void kt_watch_init(struct kt_machine *m)
+{
+	for (unsigned int i = 0; i < m->nr_vcpus; i++)
+		for_each_timer(t)
+			m->vcpu[i].timer[t].fell = fell_max(m);
 }
 
 void kt_watch_wire(const struct kt_ctx *c, unsigned int t, bool was)
@@ -56,7 +64,7 @@ void kt_watch_exit(const struct kt_ctx *c, bool guest_timer)
 		struct kt_mtimer *x = &c->v->timer[t];
 
 		x->cancelled = 0;
-		if (x->fell < fell_max(c->m, t) && !kt_machine_wire(c->m, c->vcpu, t))
+		if (x->fell < fell_max(c->m) && !kt_machine_wire(c->m, c->vcpu, t))
 			x->fell++;
 	}
 	if (c->out)
@@ -78,16 +86,18 @@ void kt_watch_ack(const struct kt_ctx *c, unsigned int t)
 	c->v->timer[t].cancelled = 0;
 	if (kt_machine_wire(c->m, c->vcpu, t) || c->v->irq[t].pending_latch)
 		return;
-	if (saw)
+	if (saw) {
 		saw->spurious++;
-	if (c->m->bound[t] != KT_UNBOUNDED && x->fell > c->m->bound[t])
+		saw->late += x->fell > 0;
+	}
+	if (c->m->bound != KT_UNBOUNDED && x->fell > c->m->bound)
 		broken(c->m, KT_PROP_LATE);
 }
 
 void kt_watch_entry(const struct kt_ctx *c)
 {
 	for_each_timer(t)
-		if (!kt_in_kernel(c->m) && c->v->timer[t].level !=
+		if (!kt_in_kernel(c->m) && kt_machine_wire(c->m, c->vcpu, t) !=
 		    (c->v->device_irq_level >> (t == KT_PTIMER) & 1))
 			broken(c->m, KT_PROP_NOTIFY);
 	if (c->out)
