@@ -149,11 +149,11 @@ unit: $(UNIT)
 export KT_BUILD = $(abspath $(O))
 
 # Everything that needs no lab.
-check: all unit check-headers docs-check
+check: all unit $(O)/walk check-headers docs-check
 	$(Q)scripts/run-tests $(UNIT) tests/golden/*.t tests/cli/*.t tests/machine/*.t
 
 # All orders of steps of the reference machine, by SPIN; KT_PROOF_DEPTH=16 looks further.
-proof: all
+proof: all $(O)/walk
 	$(Q)scripts/deps test
 	$(Q)bash tests/proof/proof.t
 
@@ -164,7 +164,7 @@ test:
 	$(Q)scripts/deps build test lab
 	$(Q)$(MAKE) --no-print-directory test-all
 
-test-all: all unit arm64 check-headers docs-check
+test-all: all unit $(O)/walk arm64 check-headers docs-check
 	$(Q)scripts/run-tests $(UNIT) tests/golden/*.t tests/cli/*.t tests/machine/*.t tests/proof/*.t tests/lab/*.t
 
 deps:
@@ -187,11 +187,17 @@ check-headers:
 $(O)/events-doc: scripts/events-doc.c lib/event.h include/kvmtimer/event.h $(O)/libkt.a
 	$(Q)$(CC) $(filter-out -MMD -MP,$(BASE_CFLAGS)) $(CFLAGS) -o $@ $< $(O)/libkt.a
 
-docs: $(O)/events-doc
-	$(Q)$< >docs/events.md
+$(O)/semantics-doc: scripts/semantics-doc.c $(O)/libkt.a
+	$(Q)$(CC) $(filter-out -MMD -MP,$(BASE_CFLAGS)) $(CFLAGS) -o $@ $^
 
-docs-check: $(O)/events-doc
-	$(Q)$< | diff -u docs/events.md - >&2 || { echo "docs/events.md is stale: run make docs" >&2; exit 1; }
+SCENARIOS := $(sort $(wildcard tests/scenarios/*.scn))
+docs: $(O)/events-doc $(O)/semantics-doc
+	$(Q)$(O)/events-doc >docs/events.md
+	$(Q)$(O)/semantics-doc docs/semantics.md $(SCENARIOS) >$(O)/semantics.md && cp $(O)/semantics.md docs/semantics.md
+
+docs-check: $(O)/events-doc $(O)/semantics-doc
+	$(Q)$(O)/events-doc | diff -u docs/events.md - >&2 || { echo "docs/events.md is stale: run make docs" >&2; exit 1; }
+	$(Q)$(O)/semantics-doc docs/semantics.md $(SCENARIOS) | diff -u docs/semantics.md - >&2 || { echo "docs/semantics.md is stale: run make docs" >&2; exit 1; }
 
 MAN := $(patsubst docs/man/%.scd,$(O)/man/%,$(wildcard docs/man/*.scd))
 $(O)/man/%: docs/man/%.scd
@@ -232,6 +238,11 @@ bench-offline: all $(O)/synth
 bench-capture: arm64
 	$(Q)scripts/bench-capture $(O)
 $(O)/synth: tests/bench/synth.c $(O)/libkt.a
+	$(call msg,LD,$@)
+	$(Q)$(CC) $(filter-out -MMD -MP,$(BASE_CFLAGS)) $(CFLAGS) -o $@ $^
+
+# Many runs of the reference machine as recordings: usage at the top of walk.c.
+$(O)/walk: tests/machine/walk.c $(O)/libkt.a
 	$(call msg,LD,$@)
 	$(Q)$(CC) $(filter-out -MMD -MP,$(BASE_CFLAGS)) $(CFLAGS) -o $@ $^
 

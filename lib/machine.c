@@ -178,12 +178,15 @@ int kt_machine_init(struct kt_machine *m, const struct kt_machine_opts *opts)
 		return -EINVAL;
 	if (opts->nvhe && opts->semantics != KT_SEM_MAPPED)
 		return -EINVAL;
+	if (opts->active_when_queued && opts->semantics != KT_SEM_LEVEL_SYNC_CLEAR)
+		return -EINVAL;
 	memset(m, 0, sizeof(*m));
 	m->semantics = opts->semantics;
 	m->fault = opts->fault;
 	m->nr_vcpus = opts->nr_vcpus ? opts->nr_vcpus : 1;
 	m->nr_cpus = opts->nr_cpus ? opts->nr_cpus : 1;
 	m->timers = timers;
+	m->active_when_queued = opts->active_when_queued;
 	m->emulated = opts->nvhe ? 1u << KT_PTIMER : 0;
 	m->bound = opts->set_bound ? opts->bound : kt_machine_bound(opts->semantics);
 	for_each_timer(t)
@@ -600,15 +603,17 @@ static bool step_valid(const struct kt_machine *m, struct kt_step s)
 int kt_machine_step(struct kt_machine *m, struct kt_step step, struct kt_machine_out *out)
 {
 	struct kt_ctx c;
+	bool ran;
 	int err;
 
 	if (!step_valid(m, step))
 		return -EINVAL;
 	c = ctx_of(m, out, step.vcpu);
+	ran = c.v->where == KT_IN_GUEST;
 	err = act(&c, step);
 	if (err)
 		return err;
-	if (strchr(kt_op_needs(step.op), 'g') && step.op != KT_OP_TICK)
+	if (ran)
 		c.v->storm = 0;
 	settle(m, out);
 	kt_watch_settled(m, out);

@@ -168,7 +168,7 @@ struct kt_mvcpu {
 	__u8 device_irq_level;	/* kvm_run: bit 0 vtimer, bit 1 ptimer */
 	__u8 vmm_active;	/* the VMM's GIC: bit per timer; its lines are device_irq_level */
 	__u8 used_lrs;
-	__u8 storm;		/* watch: exits by guest timers since the guest did something */
+	__u8 storm;		/* watch: interrupts by guest timers since the guest ran */
 	struct kt_mtimer timer[KT_MACHINE_TIMERS];
 	struct kt_mirq irq[KT_MACHINE_TIMERS];
 	struct kt_mlr lr[KT_MACHINE_TIMERS];
@@ -187,6 +187,7 @@ struct kt_machine {
 	__u8 emulated;		/* bit per timer that KVM emulates (nVHE: the ptimer) */
 	__u8 property;		/* enum kt_property: first one broken */
 	__u8 bound;		/* of KT_PROP_LATE: kt_machine_bound */
+	__u8 active_when_queued;	/* level-sync-clear: see kt_machine_opts */
 	struct kt_mcpu cpu[KT_MACHINE_CPUS];
 	struct kt_mvcpu vcpu[KT_MACHINE_VCPUS];
 };
@@ -220,6 +221,12 @@ struct kt_machine_opts {
 	unsigned int nr_vcpus, nr_cpus;	/* 1 or 2 */
 	unsigned int timers;	/* bit per enum kt_timer; 0: the vtimer */
 	bool nvhe;		/* the ptimer is emulated (mapped only) */
+	/*
+	 * level-sync-clear as it could also be read: the physical interrupt is
+	 * made active when it is queued into a list register, not at each flush
+	 * that presents one.  The posted diff shows where the bit is reset only.
+	 */
+	bool active_when_queued;
 	enum kt_fault fault;
 	bool set_bound;		/* `bound` instead of kt_machine_bound */
 	uint8_t bound;

@@ -36,29 +36,32 @@ void kt_old_vgic_inject(const struct kt_ctx *c, unsigned int t, bool level)
 	irq->pending = level;
 }
 
-static void queue_irq(const struct kt_ctx *c)
+static bool queue_irq(const struct kt_ctx *c)
 {
 	struct kt_mirq *irq = &c->v->irq[T];
 	struct kt_mlr *lr = &c->v->lr[0];
 
 	if (!irq->pending || !can_sample_irq(c))
-		return;
+		return false;
 	lr->timer = T;
 	lr->hw = 1;
 	lr->state |= KT_MLR_PENDING;
 	irq->queued = 1;
 	if (is_edge(c))
 		irq->pending = 0;
+	return true;
 }
 
 void kt_old_vgic_flush_hwstate(const struct kt_ctx *c)
 {
-	queue_irq(c);
+	bool queued = queue_irq(c);
+	bool signalled = c->m->active_when_queued ? queued : c->v->lr[0].state != 0;
+
 	/*
 	 * The first version of the rework: what is presented to the guest,
 	 * pending or active, is made active in the physical distributor here.
 	 */
-	if (c->m->semantics == KT_SEM_LEVEL_SYNC_CLEAR && c->v->lr[0].state &&
+	if (c->m->semantics == KT_SEM_LEVEL_SYNC_CLEAR && signalled &&
 	    c->m->fault != KT_FAULT_PROGRESS) {
 		c->cpu->active[T] = 1;
 		kt_emit_phys_active(c, T, true);

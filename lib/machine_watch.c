@@ -8,7 +8,7 @@
 
 #include "machine_private.h"
 
-/* Interrupts by guest timers with no act of the guest between them, two for each timer. */
+/* Interrupts by guest timers while the guest did not get to run, two for each timer. */
 #define STORM_MAX (2 * KT_MACHINE_TIMERS)
 
 static const char *const names[] = { "ok", "late", "lost", "wake", "progress", "notify", "cancel" };

@@ -140,8 +140,10 @@ static int parse_machine(struct parser *p)
 			err = parse_timers(p, w + 7);
 		} else if (!strcmp(w, "nvhe")) {
 			p->s->opts.nvhe = true;
+		} else if (!strcmp(w, "active-when-queued")) {
+			p->s->opts.active_when_queued = true;
 		} else {
-			err = bad(p, "a machine has vcpus=, cpus=, timers=, nvhe, not \"%.40s\"", w);
+			err = bad(p, "a machine has vcpus=, cpus=, timers=, nvhe, active-when-queued, not \"%.40s\"", w);
 		}
 	}
 	return err;

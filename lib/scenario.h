@@ -13,6 +13,7 @@
  *
  *	# a comment; those before the first step are the story
  *	machine vcpus=2 cpus=2 timers=v,p nvhe	   default: one of each, the vtimer, VHE
+ *	machine active-when-queued		   level-sync-clear in its other reading
  *	only lazy,mapped			   other semantics do not apply
  *	handler disable | rearm [2ms] | eoi | manual	what the guest does when interrupted
  *	vcpu 1					   the lines that follow are vCPU 1's

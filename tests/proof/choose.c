@@ -8,7 +8,7 @@
  *
  * timers is the mask of enum kt_timer; bound overrides how late a stale
  * interrupt may be (in exits after the line fell); fault breaks the machine;
- * plain=1 is a guest as Linux is: it starts with interrupts masked and reads
+ * queued=1 is level-sync-clear in its other reading; plain=1 is a guest as Linux is: it starts with interrupts masked and reads
  * IAR only when interrupted.
  */
 #include <stdio.h>
@@ -93,7 +93,7 @@ int proof_init(void)
 		.semantics = semantics(), .nr_vcpus = setting("vcpus", 1),
 		.nr_cpus = setting("cpus", 1), .timers = setting("timers", 1 << KT_VTIMER),
 		.nvhe = setting("nvhe", 0), .fault = setting("fault", 0),
-		.bound = setting("bound", KT_UNBOUNDED),
+		.active_when_queued = setting("queued", 0), .bound = setting("bound", KT_UNBOUNDED),
 	};
 
 	opts.set_bound = value_of("bound") != NULL;
