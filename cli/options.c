@@ -189,7 +189,7 @@ int kt_options_parse(const struct kt_option *options, int argc, char **argv, boo
 void kt_options_help(const struct kt_option *o, FILE *to)
 {
 	for (; !is_end(o); o++) {
-		char left[48];
+		char left[160];	/* all choices of an option */
 		int n = 0;
 
 		if (o->kind == KT_OPT_GROUP) {
