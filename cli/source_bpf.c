@@ -370,8 +370,12 @@ static int drain_idents(struct kt_capture *c)
 	c->idents_seen = written;
 	err = take_idents(bpf_map__fd(c->skel->maps.idents), &rows, &n);
 	if (n) {
+		int sink_err;
+
 		qsort(rows, n, sizeof(*rows), by_first_ns);
-		err = c->sink->idents(c->sink->rings.arg, rows, n) ?: err;
+		sink_err = c->sink->idents(c->sink->rings.arg, rows, n);
+		if (sink_err)
+			err = sink_err;
 	}
 	free(rows);
 	return err;
