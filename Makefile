@@ -150,22 +150,22 @@ export KT_BUILD = $(abspath $(O))
 
 # Everything that needs no lab.
 check: all unit $(O)/walk check-headers docs-check
-	$(Q)scripts/run-tests $(UNIT) tests/golden/*.t tests/cli/*.t tests/machine/*.t
+	$(Q)scripts/run-tests $(UNIT) tests/golden/*.t tests/check/*.t tests/cli/*.t tests/machine/*.t
 
 # All orders of steps of the reference machine, by SPIN; KT_PROOF_DEPTH=16 looks further.
 proof: all $(O)/walk
 	$(Q)scripts/deps test
 	$(Q)bash tests/proof/proof.t
 
-lab-test: all arm64
+lab-test: all arm64 $(O)/mutate
 	$(Q)scripts/run-tests tests/lab/*.t
 
 test: 
 	$(Q)scripts/deps build test lab
 	$(Q)$(MAKE) --no-print-directory test-all
 
-test-all: all unit $(O)/walk arm64 check-headers docs-check
-	$(Q)scripts/run-tests $(UNIT) tests/golden/*.t tests/cli/*.t tests/machine/*.t tests/proof/*.t tests/lab/*.t
+test-all: all unit $(O)/walk $(O)/mutate arm64 check-headers docs-check
+	$(Q)scripts/run-tests $(UNIT) tests/golden/*.t tests/check/*.t tests/cli/*.t tests/machine/*.t tests/proof/*.t tests/lab/*.t
 
 deps:
 	$(Q)scripts/deps build test lab
@@ -190,12 +190,17 @@ $(O)/events-doc: scripts/events-doc.c lib/event.h include/kvmtimer/event.h $(O)/
 $(O)/semantics-doc: scripts/semantics-doc.c $(O)/libkt.a
 	$(Q)$(CC) $(filter-out -MMD -MP,$(BASE_CFLAGS)) $(CFLAGS) -o $@ $^
 
+$(O)/rules-doc: scripts/rules-doc.c $(O)/libkt.a
+	$(Q)$(CC) $(filter-out -MMD -MP,$(BASE_CFLAGS)) $(CFLAGS) -o $@ $^ -lm
+
 SCENARIOS := $(sort $(wildcard tests/scenarios/*.scn))
-docs: $(O)/events-doc $(O)/semantics-doc
+docs: $(O)/events-doc $(O)/semantics-doc $(O)/rules-doc
+	$(Q)$(O)/rules-doc tests/lab/exercised >docs/rules.md
 	$(Q)$(O)/events-doc >docs/events.md
 	$(Q)$(O)/semantics-doc docs/semantics.md $(SCENARIOS) >$(O)/semantics.md && cp $(O)/semantics.md docs/semantics.md
 
-docs-check: $(O)/events-doc $(O)/semantics-doc
+docs-check: $(O)/events-doc $(O)/semantics-doc $(O)/rules-doc
+	$(Q)$(O)/rules-doc tests/lab/exercised | diff -u docs/rules.md - >&2 || { echo "docs/rules.md is stale: run make docs" >&2; exit 1; }
 	$(Q)$(O)/events-doc | diff -u docs/events.md - >&2 || { echo "docs/events.md is stale: run make docs" >&2; exit 1; }
 	$(Q)$(O)/semantics-doc docs/semantics.md $(SCENARIOS) | diff -u docs/semantics.md - >&2 || { echo "docs/semantics.md is stale: run make docs" >&2; exit 1; }
 
@@ -210,7 +215,7 @@ man: $(MAN)
 
 lint: $(SKELETONS)
 	$(Q)shellcheck -x -e SC1091,SC2016,SC2034,SC2154 scripts/lab scripts/deps scripts/demo scripts/fuzz scripts/cover scripts/bench-* scripts/completion.bash \
-		.ci/run tests/lib.sh tests/cli/*.t tests/lab/*.t tests/golden/*.t tests/machine/*.t tests/proof/*.t
+		.ci/run tests/lib.sh tests/cli/*.t tests/lab/*.t tests/golden/*.t tests/check/*.t tests/machine/*.t tests/proof/*.t
 	$(Q)cppcheck --quiet --std=c11 --error-exitcode=1 --enable=warning,portability --inline-suppr \
 		--suppress=missingIncludeSystem -Iinclude -Ilib -Icli '-DKT_VERSION="x"' lib cli
 	$(Q)clang-tidy --quiet $(LIB_SRC) $(filter-out cli/source_bpf.c,$(CLI_SRC)) -- -std=gnu11 -Iinclude -Ilib -Icli -isystem $(O)/bpf '-DKT_VERSION="x"'
@@ -242,6 +247,11 @@ $(O)/synth: tests/bench/synth.c $(O)/libkt.a
 	$(Q)$(CC) $(filter-out -MMD -MP,$(BASE_CFLAGS)) $(CFLAGS) -o $@ $^
 
 # Many runs of the reference machine as recordings: usage at the top of walk.c.
+# How much of what is broken on purpose check finds: usage at the top of mutate.c.
+$(O)/mutate: tests/mutate/mutate.c $(O)/libkt.a
+	$(call msg,LD,$@)
+	$(Q)$(CC) $(filter-out -MMD -MP,$(BASE_CFLAGS)) $(CFLAGS) -o $@ $^ -lm
+
 $(O)/walk: tests/machine/walk.c $(O)/libkt.a
 	$(call msg,LD,$@)
 	$(Q)$(CC) $(filter-out -MMD -MP,$(BASE_CFLAGS)) $(CFLAGS) -o $@ $^

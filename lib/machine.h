@@ -197,6 +197,7 @@ struct kt_saw {
 	uint32_t taken;		/* IAR gave a timer's interrupt */
 	uint32_t spurious;	/* of these: its line was low, and software had not pended it */
 	uint32_t late;		/* of these: an exit lay between, so today's KVM would not have given it */
+	uint32_t later;		/* of these: two or more, so that no level-triggered KVM would have */
 	uint32_t nothing;	/* interrupt exceptions whose IAR read 1023 */
 	uint32_t missed;	/* line up, guest running with interrupts on, nothing delivered */
 	uint32_t entries, exits, saves, restores;
@@ -213,6 +214,7 @@ struct kt_machine_out {
 	uint64_t block_ns[KT_MACHINE_VCPUS];
 	uint8_t lr_open[KT_MACHINE_VCPUS], told_offset[KT_MACHINE_VCPUS];
 	uint8_t missing[KT_MACHINE_VCPUS];
+	uint32_t low_exits[KT_MACHINE_VCPUS][KT_MACHINE_TIMERS];	/* since the line fell */
 	struct kt_saw saw[KT_MACHINE_VCPUS];
 };
 

@@ -71,7 +71,8 @@ static void timer_restore_state(const struct kt_ctx *c, unsigned int t)
 
 	if (x->loaded)
 		return;
-	c->cpu->ctl[t] = x->ctl;
+	/* ISTATUS is read-only; the copy has it as it was at the save, and that is traced. */
+	c->cpu->ctl[t] = x->ctl & ~KT_CTL_ISTATUS;
 	c->cpu->cval[t] = x->cval;
 	x->loaded = 1;
 	kt_emit_regs(c, KT_EV_RESTORE, t, x->ctl, x->cval, 0);
@@ -81,8 +82,6 @@ static void timer_restore_state(const struct kt_ctx *c, unsigned int t)
 static void timer_save_state(const struct kt_ctx *c, unsigned int t, __u8 flags)
 {
 	struct kt_mtimer *x = &c->v->timer[t];
-	__u8 istatus = 0;
-
 	if (!x->loaded)
 		return;
 	x->ctl = c->cpu->ctl[t];
@@ -90,8 +89,8 @@ static void timer_save_state(const struct kt_ctx *c, unsigned int t, __u8 flags)
 	x->loaded = 0;
 	c->cpu->ctl[t] = c->cpu->cval[t] = 0;	/* the disabled timer drives its line low */
 	if (x->ctl & KT_CTL_ENABLE && x->cval == KT_CVAL_PAST)
-		istatus = KT_CTL_ISTATUS;
-	kt_emit_regs(c, KT_EV_SAVE, t, x->ctl | istatus, x->cval, flags);
+		x->ctl |= KT_CTL_ISTATUS;
+	kt_emit_regs(c, KT_EV_SAVE, t, x->ctl, x->cval, flags);
 }
 
 /* Up to 4.14 the hypervisor's world switch does this at every entry and exit. */

@@ -43,6 +43,8 @@ void kt_watch_wire(const struct kt_ctx *c, unsigned int t, bool was)
 	const struct kt_mlr *lr = kt_vgic_find_lr(c->v, t);
 	bool now = kt_machine_wire(c->m, c->vcpu, t);
 
+	if (c->out && (now || was))
+		c->out->low_exits[c->vcpu][t] = 0;
 	if (now) {
 		x->fell = x->cancelled = 0;
 	} else if (was) {
@@ -64,6 +66,8 @@ void kt_watch_exit(const struct kt_ctx *c, bool guest_timer)
 		struct kt_mtimer *x = &c->v->timer[t];
 
 		x->cancelled = 0;
+		if (c->out && !kt_machine_wire(c->m, c->vcpu, t))
+			c->out->low_exits[c->vcpu][t]++;
 		if (x->fell < fell_max(c->m) && !kt_machine_wire(c->m, c->vcpu, t))
 			x->fell++;
 	}
@@ -89,6 +93,7 @@ void kt_watch_ack(const struct kt_ctx *c, unsigned int t)
 	if (saw) {
 		saw->spurious++;
 		saw->late += x->fell > 0;
+		saw->later += c->out->low_exits[c->vcpu][t] > 1;
 	}
 	if (c->m->bound != KT_UNBOUNDED && x->fell > c->m->bound)
 		broken(c->m, KT_PROP_LATE);

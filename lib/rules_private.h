@@ -73,6 +73,7 @@ struct rule_timer {
 	bool flushed;		/* a flush sample since the last fold or load */
 	bool open;		/* sampled in use: the next flush is sampled whatever it holds */
 	bool flush_fresh;	/* and since the last entry */
+	uint8_t low_flushes;	/* pending though low, in a row */
 	uint8_t flush_lr;	/* enum kt_lr_value given to the guest */
 	bool flush_hw;
 	uint16_t flush_state;

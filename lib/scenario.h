@@ -43,7 +43,7 @@ struct kt_scenario_step {
 };
 
 #define KT_SAW_FIELDS(X) \
-	X(taken) X(spurious) X(late) X(nothing) X(missed) X(entries) X(exits) X(saves) X(restores) X(notified)
+	X(taken) X(spurious) X(late) X(later) X(nothing) X(missed) X(entries) X(exits) X(saves) X(restores) X(notified)
 
 struct kt_expect {
 	uint32_t line, semantics;	/* mask */

@@ -86,32 +86,31 @@ matrix)
 	;;
 conform)
 	# What a conforming KVM does with each guest, at detail lr: `check` must find nothing.
+	# One recording for several guests: attaching costs more than they do.  What the
+	# kernel itself skipped is lost, and a lossy recording proves nothing: once more then.
 	take() {
 		name=$1
 		shift
-		kvmtimer-trace record -q --detail lr -o "$KT_OUT/$name.data" -- "$@" \
-			>"$KT_OUT/$name.out" 2>"$KT_OUT/$name.err" || echo "$name: $?" >>"$KT_OUT/failed"
+		for _ in 1 2 3; do
+			kvmtimer-trace record -q --detail lr -o "$KT_OUT/$name.data" -- sh -c "$*" \
+				>"$KT_OUT/$name.out" 2>"$KT_OUT/$name.err" || echo "$name: $?" >>"$KT_OUT/failed"
+			kvmtimer-trace report --strict "$KT_OUT/$name.data" >/dev/null 2>&1 && break
+		done
 	}
-	for how in disable imask cval; do
-		take "seed-$how" vmm --timeout 60 $G scenario=seed k=1 rounds=20 how=$how
-	done
-	take seed-user vmm --timeout 60 $G scenario=seed k=1 rounds=10 steps=user
-	take seed-ptimer vmm --timeout 60 $G scenario=seed k=1 rounds=20 timer=p
-	take periodic vmm --timeout 60 $G scenario=periodic n=100 period=2000
-	take periodic-ptimer vmm --timeout 60 $G scenario=periodic timer=p n=100 period=2000
-	take periodic-hexit vmm --timeout 60 $G scenario=periodic n=50 period=2000 hexit=1
-	take high vmm --timeout 60 $G scenario=high n=20
-	take hvc vmm --timeout 60 $G scenario=hvc n=500
-	take kinds vmm --timeout 60 $G scenario=kinds n=50
-	take sleeps vmm --timeout 60 $G scenario=sleeps n=10
-	take wfi vmm --timeout 60 $G scenario=wfi n=10 us=20000
-	take wfi-ptimer vmm --timeout 60 $G scenario=wfi timer=p n=10 us=20000
-	take smp vmm --timeout 90 --vcpus 2 --migrate 7 --preempt $G scenario=periodic n=100 period=2000
-	take smp-wfi vmm --timeout 90 --vcpus 2 $G scenario=periodic n=60 period=3000 wfi=1
-	take user vmm --timeout 60 --gic none $G scenario=uirq n=10
-	take user-periodic vmm --timeout 60 --gic none $G scenario=periodic n=30 period=3000
-	take user-smp vmm --timeout 60 --gic none --vcpus 2 $G scenario=periodic n=30 period=3000
-	take lives vmm --timeout 60 --repeat 3 $G scenario=periodic n=20 period=2000
+	run() {
+		echo "vmm --timeout 60 $*;"
+	}
+	take seed "$(for how in disable imask cval; do run $G scenario=seed k=1 rounds=20 how=$how; done
+		run $G scenario=seed k=1 rounds=10 steps=user; run $G scenario=seed k=1 rounds=20 timer=p)"
+	take timers "$(run $G scenario=periodic n=100 period=2000; run $G scenario=periodic n=50 period=2000 hexit=1
+		run $G scenario=high n=20; run $G scenario=hvc n=500; run $G scenario=kinds n=50
+		run --repeat 3 $G scenario=periodic n=20 period=2000)"
+	take ptimer "$(run $G scenario=periodic timer=p n=30 period=2000)"
+	take sleep "$(run $G scenario=sleeps n=10; run $G scenario=wfi n=10 us=20000; run $G scenario=wfi timer=p n=10 us=20000)"
+	take smp "$(run --vcpus 2 --migrate 7 --preempt $G scenario=periodic n=100 period=2000
+		run --vcpus 2 $G scenario=periodic n=60 period=3000 wfi=1)"
+	take user "$(run --gic none $G scenario=uirq n=10; run --gic none $G scenario=periodic n=30 period=3000
+		run --gic none --vcpus 2 $G scenario=periodic n=30 period=3000)"
 	;;
 nohz)
 	# VM a alone on the isolated CPU 1, VM b on CPU 0, where a's soft timers fire.

@@ -113,6 +113,8 @@ static void on_event(void *arg, const struct kt_event *ev)
 			die("out of memory");
 	}
 	rec.ev[rec.n] = *ev;
+	/* On CPUs of its own: a run ends with its vCPU still loaded. */
+	rec.ev[rec.n].pcpu += 2 * rec.who;
 	rec.ev[rec.n++].who += rec.who;
 }
 
