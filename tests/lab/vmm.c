@@ -59,6 +59,7 @@ static struct {
 	size_t run_size;
 	void *ram;
 	struct vcpu vcpu[MAX_VCPUS];
+	bool irq_line_by_id;	/* what KVM_IRQ_LINE calls a vCPU: its id or its index */
 	volatile sig_atomic_t stop;	/* 0 run, 1 guest done, 2 signal */
 	volatile int status;
 } vm;
@@ -203,8 +204,48 @@ static void set_ppis(struct vcpu *v)
 
 	if ((vtimer && device_attr(v->fd, KVM_ARM_VCPU_TIMER_CTRL, KVM_ARM_VCPU_TIMER_IRQ_VTIMER, &vtimer)) ||
 	    (ptimer && device_attr(v->fd, KVM_ARM_VCPU_TIMER_CTRL, KVM_ARM_VCPU_TIMER_IRQ_PTIMER, &ptimer)))
-		die("cannot move the timers' PPIs: %s", strerror(errno));
+		die("cannot move the timers' PPIs: %s%s", strerror(errno),
+		    opt.gic ? "" : " (the kernel moves PPIs of a VM with a vgic only: leave out --gic none)");
 }
+
+/* ---- the interrupt controller in user space ---- */
+
+static int irq_line(unsigned int vcpu, bool level)
+{
+	struct kvm_irq_level irq = {
+		.irq = KVM_ARM_IRQ_TYPE_CPU << KVM_ARM_IRQ_TYPE_SHIFT | KVM_ARM_IRQ_CPU_IRQ |
+		       (vcpu & KVM_ARM_IRQ_VCPU_MASK) << KVM_ARM_IRQ_VCPU_SHIFT |
+		       (vcpu / (KVM_ARM_IRQ_VCPU_MASK + 1) & KVM_ARM_IRQ_VCPU2_MASK) << KVM_ARM_IRQ_VCPU2_SHIFT,
+		.level = level,
+	};
+
+	return ioctl(vm.vm, KVM_IRQ_LINE, &irq);
+}
+
+/*
+ * KVM_IRQ_LINE took the vCPU's index up to 6.6 (seen: 5.10, 6.1), its id since (6.12, 7.2).
+ * While vCPU 0 is the only one and has another id, number 0 exists only as an index.
+ */
+static void probe_irq_line(void)
+{
+	if (!opt.gic && opt.id_base)
+		vm.irq_line_by_id = irq_line(0, false) != 0;
+}
+
+static void sync_irq(struct vcpu *v)
+{
+	uint32_t level = v->run->s.regs.device_irq_level;
+
+	if (opt.gic)
+		return;
+	if (level != v->irq_level && opt.log_irq)
+		fprintf(stderr, "vmm: vcpu %u device_irq_level %u -> %u\n", v->id, v->irq_level, level);
+	v->irq_level = level;
+	if (irq_line(vm.irq_line_by_id ? v->id : v->index, level & v->irq_enable))
+		die("cannot drive the interrupt line: %s", strerror(errno));
+}
+
+/* ---- all of it ---- */
 
 static void load_image(void)
 {
@@ -241,8 +282,11 @@ static void create_vm(void)
 	if (ioctl(vm.vm, KVM_SET_USER_MEMORY_REGION, &ram))
 		die("cannot give the guest its memory: %s", strerror(errno));
 	create_irqchip();
-	for (unsigned int i = 0; i < opt.nr_vcpus; i++)
+	for (unsigned int i = 0; i < opt.nr_vcpus; i++) {
 		create_vcpu(&vm.vcpu[i], i);
+		if (!i)
+			probe_irq_line();
+	}
 	init_gic();
 	set_ppis(&vm.vcpu[0]);
 	load_image();
@@ -259,26 +303,6 @@ static void destroy_vm(void)
 	close(vm.vm);
 	close(vm.kvm);
 	munmap(vm.ram, RAM_SIZE);
-}
-
-/* ---- the interrupt controller in user space ---- */
-
-static void sync_irq(struct vcpu *v)
-{
-	uint32_t level = v->run->s.regs.device_irq_level;
-	struct kvm_irq_level irq = {
-		.irq = KVM_ARM_IRQ_TYPE_CPU << KVM_ARM_IRQ_TYPE_SHIFT | v->index << KVM_ARM_IRQ_VCPU_SHIFT |
-		       KVM_ARM_IRQ_CPU_IRQ,
-		.level = (level & v->irq_enable) != 0,
-	};
-
-	if (opt.gic)
-		return;
-	if (level != v->irq_level && opt.log_irq)
-		fprintf(stderr, "vmm: vcpu %u device_irq_level %u -> %u\n", v->id, v->irq_level, level);
-	v->irq_level = level;
-	if (ioctl(vm.vm, KVM_IRQ_LINE, &irq))
-		die("cannot drive the interrupt line: %s", strerror(errno));
 }
 
 /* ---- registers ---- */
@@ -502,7 +526,8 @@ static const char usage[] =
 	"  --pin LIST          CPUs for the vCPUs, round robin: 0,1\n"
 	"  --migrate MS        move every vCPU to the next CPU every MS milliseconds\n"
 	"  --preempt           a busy thread competes with vCPU 0\n"
-	"  --id-base N         first vcpu_id, so that id and index differ\n"
+	"  --id-base N         first vcpu_id, so that id and index differ; up to 6.6 KVM itself\n"
+	"                      takes one for the other and a vgic's timers reach the wrong vCPU\n"
 	"  --vtimer-ppi N, --ptimer-ppi N\n"
 	"  --repeat N          create, run and destroy the VM N times\n"
 	"  --timeout S         give up after S seconds, status 124\n"
