@@ -362,8 +362,8 @@ static int drain_idents(struct kt_capture *c)
 {
 	uint64_t written = c->skel->bss->nr_idents;
 	struct kt_ident *rows = NULL;
-	size_t n;
 	int err;
+	size_t n;
 
 	if (written == c->idents_seen)
 		return 0;
