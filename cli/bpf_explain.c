@@ -23,6 +23,7 @@
 #define CAP_BPF 39
 #endif
 
+__attribute__((format(printf, 2, 0)))
 static int print_fn(enum libbpf_print_level level, const char *fmt, va_list ap)
 {
 	char *text;
