@@ -32,7 +32,7 @@ endif
 .SECONDARY:
 MAKEFLAGS += --no-builtin-rules
 
-VERSION := $(or $(shell git describe --always --dirty 2>/dev/null),$(file <VERSION))
+VERSION := $(or $(shell git describe --always --dirty 2>/dev/null),$(file <VERSION),unknown)
 
 # What recording needs to be built; without it every command that reads files still works.
 BPFTOOL_PATH := $(firstword $(shell command -v $(BPFTOOL) 2>/dev/null) $(wildcard /usr/sbin/bpftool))
@@ -53,8 +53,9 @@ WARNINGS += -Werror
 endif
 
 CFLAGS ?= -O2 -g
-BASE_CFLAGS := -std=gnu11 -Iinclude -Ilib -Icli $(WARNINGS) -MMD -MP \
-	-ffile-prefix-map=$(CURDIR)=. -DKT_VERSION='"$(VERSION)"'
+# The same source gives the same bytes wherever it is built, and whatever O is.
+PREFIX_MAP := -ffile-prefix-map=$(CURDIR)=. -ffile-prefix-map=$(abspath $(O))=build
+BASE_CFLAGS := -std=gnu11 -Iinclude -Ilib -Icli $(WARNINGS) -MMD -MP $(PREFIX_MAP)
 
 LIB_SRC := $(wildcard lib/*.c)
 BPF_ONLY_SRC := cli/source_bpf.c cli/bpf_explain.c cli/kernel_facts.c
@@ -63,17 +64,29 @@ CLI_SRC += $(if $(filter 1,$(WITH_BPF)),$(BPF_ONLY_SRC),cli/source_none.c)
 
 all: $(O)/kvmtimer-trace
 ifneq ($(WITH_BPF),1)
-	@echo "built without recording: clang, bpftool, libbpf-dev, libelf-dev, zlib1g-dev or libcap-dev is missing"
+	@echo "built without recording: $(if $(HAVE_BPF),WITH_BPF=$(WITH_BPF) was given,clang, bpftool, libbpf-dev, libelf-dev, zlib1g-dev or libcap-dev is missing)"
 endif
+
+# ---- what everything was made with: a file per question, written only when the answer changes ----
+
+MADE_flags = $(CC) $(CLANG) $(CROSS) $(BASE_CFLAGS) $(CFLAGS) $(BPF_CFLAGS)
+MADE_link = $(LDFLAGS) $(CLI_LIBS) $(LIB_SRC) $(CLI_SRC)
+MADE_version = $(VERSION)
+
+$(O)/made/%: export MADE_TEXT = $(MADE_$*)
+$(O)/made/%: FORCE
+	$(Q)mkdir -p $(@D)
+	$(Q)printf '%s\n' "$$MADE_TEXT" | cmp -s - $@ || printf '%s\n' "$$MADE_TEXT" >$@
+FORCE:
 
 # ---- BPF: the same object for every kernel, made into a skeleton header ----
 
 BPF_CFLAGS := -g -O2 -target bpf -mcpu=v2 -D__TARGET_ARCH_arm64 -Iinclude -Wall -Wextra \
-	-Wno-unused-parameter -Wno-missing-field-initializers
+	-Wno-unused-parameter -Wno-missing-field-initializers $(PREFIX_MAP)
 # <linux/types.h> wants asm/types.h, which Debian keeps in a folder per architecture.
 BPF_CFLAGS += $(addprefix -idirafter ,$(wildcard /usr/include/$(shell uname -m)-linux-gnu))
 
-$(O)/bpf/%.bpf.o: bpf/%.bpf.c
+$(O)/bpf/%.bpf.o: bpf/%.bpf.c $(O)/made/flags
 	$(call msg,CLANG,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CLANG) $(BPF_CFLAGS) -MMD -MP -MT $@ -MF $(@:.o=.d) -c -o $@ $<
@@ -88,33 +101,35 @@ SKELETONS := $(O)/bpf/kvmtimer.skel.h $(O)/bpf/probe.skel.h
 
 # $(1) folder of objects, $(2) compiler, $(3) flags
 define compile
-$(1)/%.o: %.c
+$(1)/%.o: %.c $$(O)/made/flags
 	$$(call msg,CC,$$@)
 	$$(Q)mkdir -p $$(@D)
 	$$(Q)$(2) $$(BASE_CFLAGS) $$(CFLAGS) $(3) -c -o $$@ $$<
 
 $(1)/cli/source_bpf.o: $$(SKELETONS)
+$(1)/cli/main.o $(1)/cli/cmd_record.o: $$(O)/made/version
+$(1)/cli/main.o $(1)/cli/cmd_record.o: private BASE_CFLAGS += -DKT_VERSION='"$$(VERSION)"'
 endef
 
 $(eval $(call compile,$(O)/obj,$$(CC),-I$(O)/bpf))
 $(eval $(call compile,$(O)/arm64/obj,$$(CROSS)gcc,-I$(O)/bpf -isystem $$(SYSROOT)/usr/include -isystem $$(SYSROOT)/usr/include/aarch64-linux-gnu))
 
-$(O)/libkt.a: $(LIB_SRC:%.c=$(O)/obj/%.o)
+$(O)/libkt.a: $(LIB_SRC:%.c=$(O)/obj/%.o) $(O)/made/link
 	$(call msg,AR,$@)
-	$(Q)rm -f $@ && $(AR) rcs $@ $^
+	$(Q)rm -f $@ && $(AR) rcs $@ $(filter %.o,$^)
 
 CLI_LIBS := $(if $(filter 1,$(WITH_BPF)),-lbpf -lelf -lz -lcap) -ljson-c -lm
 
-$(O)/kvmtimer-trace: $(CLI_SRC:%.c=$(O)/obj/%.o) $(O)/libkt.a
+$(O)/kvmtimer-trace: $(CLI_SRC:%.c=$(O)/obj/%.o) $(O)/libkt.a $(O)/made/link
 	$(call msg,LD,$@)
-	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(CLI_LIBS)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o %.a,$^) $(CLI_LIBS)
 
 # Made and printed by the lab; only asked for when something for arm64 is built.
 SYSROOT = $(or $(KT_SYSROOT),$(eval KT_SYSROOT := $$(shell scripts/lab sysroot))$(KT_SYSROOT))
 
-$(O)/arm64/kvmtimer-trace: $(patsubst %.c,$(O)/arm64/obj/%.o,$(LIB_SRC) $(CLI_SRC))
+$(O)/arm64/kvmtimer-trace: $(patsubst %.c,$(O)/arm64/obj/%.o,$(LIB_SRC) $(CLI_SRC)) $(O)/made/link
 	$(call msg,LD,$@)
-	$(Q)$(CROSS)gcc -static $(CFLAGS) -o $@ $^ -L$(SYSROOT)/usr/lib/aarch64-linux-gnu $(CLI_LIBS) 2>$(@D)/ld.log || { cat $(@D)/ld.log >&2; exit 1; }
+	$(Q)$(CROSS)gcc -static $(CFLAGS) -o $@ $(filter %.o,$^) -L$(SYSROOT)/usr/lib/aarch64-linux-gnu $(CLI_LIBS) 2>$(@D)/ld.log || { cat $(@D)/ld.log >&2; exit 1; }
 	$(Q)$(CROSS)strip -o $@.stripped $@
 
 arm64: $(O)/arm64/kvmtimer-trace lab-programs
@@ -122,13 +137,13 @@ lab-programs: $(O)/lab/vmm $(O)/lab/guest.bin
 
 # ---- what runs inside the lab ----
 
-$(O)/lab/vmm: tests/lab/vmm.c tests/lab/board.h
+$(O)/lab/vmm: tests/lab/vmm.c tests/lab/board.h $(O)/made/flags
 	$(call msg,CC,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CROSS)gcc -std=gnu11 -O2 -static $(WARNINGS) -o $@ $< -lpthread
 
 GUEST_SRC := $(wildcard tests/lab/guest/*.S tests/lab/guest/*.c)
-$(O)/lab/guest.bin: $(GUEST_SRC) $(wildcard tests/lab/guest/*.h tests/lab/guest/*.lds) tests/lab/board.h
+$(O)/lab/guest.bin: $(GUEST_SRC) $(wildcard tests/lab/guest/*.h tests/lab/guest/*.lds) tests/lab/board.h $(O)/made/flags
 	$(call msg,GUEST,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CROSS)gcc -std=gnu11 -O2 $(WARNINGS) -mstrict-align -mgeneral-regs-only -ffreestanding \
@@ -165,7 +180,11 @@ test:
 	$(Q)$(MAKE) --no-print-directory test-all
 
 test-all: all unit $(O)/walk $(O)/mutate arm64 check-headers docs-check
-	$(Q)scripts/run-tests $(UNIT) tests/golden/*.t tests/check/*.t tests/cli/*.t tests/machine/*.t tests/proof/*.t tests/lab/*.t
+	$(Q)scripts/run-tests $(UNIT) tests/golden/*.t tests/check/*.t tests/cli/*.t tests/machine/*.t tests/build/*.t tests/proof/*.t tests/lab/*.t
+
+# Builds the tool several times over, so it is not part of check.
+build-test:
+	$(Q)scripts/run-tests tests/build/*.t
 
 deps:
 	$(Q)scripts/deps build test lab
@@ -184,7 +203,7 @@ check-headers:
 
 # ---- documents ----
 
-$(O)/events-doc: scripts/events-doc.c lib/event.h include/kvmtimer/event.h $(O)/libkt.a
+$(O)/events-doc: scripts/events-doc.c lib/event.h include/kvmtimer/event.h $(O)/libkt.a $(O)/made/flags
 	$(Q)$(CC) $(filter-out -MMD -MP,$(BASE_CFLAGS)) $(CFLAGS) -o $@ $< $(O)/libkt.a
 
 $(O)/semantics-doc: scripts/semantics-doc.c $(O)/libkt.a
@@ -215,7 +234,7 @@ man: $(MAN)
 
 lint: $(SKELETONS)
 	$(Q)shellcheck -x -e SC1091,SC2016,SC2034,SC2154 scripts/lab scripts/deps scripts/demo scripts/fuzz scripts/cover scripts/bench-* scripts/completion.bash \
-		.ci/run tests/lib.sh tests/cli/*.t tests/lab/*.t tests/golden/*.t tests/check/*.t tests/machine/*.t tests/proof/*.t
+		.ci/run tests/lib.sh tests/cli/*.t tests/lab/*.t tests/golden/*.t tests/check/*.t tests/machine/*.t tests/build/*.t tests/proof/*.t
 	$(Q)cppcheck --quiet --std=c11 --error-exitcode=1 --enable=warning,portability --inline-suppr \
 		--suppress=missingIncludeSystem -Iinclude -Ilib -Icli '-DKT_VERSION="x"' lib cli
 	$(Q)clang-tidy --quiet $(LIB_SRC) $(filter-out cli/source_bpf.c,$(CLI_SRC)) -- -std=gnu11 -Iinclude -Ilib -Icli -isystem $(O)/bpf '-DKT_VERSION="x"'
@@ -242,9 +261,9 @@ bench-offline: all $(O)/synth
 	$(Q)scripts/bench-offline $(O)
 bench-capture: arm64
 	$(Q)scripts/bench-capture $(O)
-$(O)/synth: tests/bench/synth.c $(O)/libkt.a
+$(O)/synth: tests/bench/synth.c $(O)/libkt.a $(O)/made/flags
 	$(call msg,LD,$@)
-	$(Q)$(CC) $(filter-out -MMD -MP,$(BASE_CFLAGS)) $(CFLAGS) -o $@ $^
+	$(Q)$(CC) $(filter-out -MMD -MP,$(BASE_CFLAGS)) $(CFLAGS) -o $@ $(filter %.c %.a,$^)
 
 # Many runs of the reference machine as recordings: usage at the top of walk.c.
 # How much of what is broken on purpose check finds: usage at the top of mutate.c.
@@ -270,9 +289,9 @@ clean:
 	rm -rf $(O)
 
 help:
-	@echo "all arm64 | demo test check proof lab-test | lint check-headers asan fuzz cover"
+	@echo "all arm64 | demo test check build-test proof lab-test | lint check-headers asan fuzz cover"
 	@echo "bench-capture bench-offline | docs man install uninstall deps clean"
 
 -include $(shell find $(O) -name '*.d' 2>/dev/null)
-.PHONY: all test-all arm64 lab-programs unit check lab-test test deps demo check-headers docs docs-check man proof \
+.PHONY: FORCE all test-all arm64 lab-programs unit check build-test lab-test test deps demo check-headers docs docs-check man proof \
 	lint asan fuzz cover bench-offline bench-capture install uninstall clean help
