@@ -15,6 +15,7 @@
 
 #include "anonymise.h"
 #include "cmd.h"
+#include "escape.h"
 #include "event.h"
 #include "json.h"
 #include "keep.h"
@@ -312,6 +313,7 @@ static int run(int nr_args, char **args)
 	if (!opt.span_ns)
 		opt.span_ns = 1000000;
 	kt_anonymise(opt.anonymise);
+	kt_safe_ascii(opt.ascii);
 	if (kt_keep(path, &kept))
 		return KT_EXIT_FAILED;
 	status = choose_window(kept.path, &window) ? KT_EXIT_FAILED : show(kept.path, &window);

@@ -23,32 +23,32 @@ static const char *fact(const struct kt_session *s, const char *key)
 /* "key: text", folded at the page's width. */
 static void folded(const char *key, const char *text)
 {
-	size_t column = strlen(key) + 2;
+	size_t indent = strlen(key) + 2, column = indent;
 
 	printf("%s: ", key);
 	while (*text) {
-		size_t word = strcspn(text, " ");
+		size_t word = strcspn(text, " "), part, columns;
 
-		if (column + word > WIDTH && column > strlen(key) + 2) {
-			column = strlen(key) + 2;
+		kt_cut(text, word, SIZE_MAX, &columns);
+		if (column + columns > WIDTH && column > indent) {
+			column = indent;
 			printf("\n%*s", (int)column, "");
 		}
 		/* A word longer than the page is cut in pieces rather than run over. */
-		while (word > WIDTH - strlen(key) - 2) {
-			size_t part = WIDTH - column;
-
-			printf("%.*s\n%*s", (int)part, text, (int)strlen(key) + 2, "");
+		while ((part = kt_cut(text, word, WIDTH - column, &columns)) < word) {
+			printf("%.*s\n%*s", (int)part, text, (int)indent, "");
 			text += part;
 			word -= part;
-			column = strlen(key) + 2;
+			column = indent;
 		}
 		printf("%.*s", (int)word, text);
-		column += word;
+		column += columns;
 		text += word;
-		while (*text == ' ') {
-			putchar(' ');
-			column++;
-			text++;
+		for (; *text == ' '; text++) {
+			if (column < WIDTH) {
+				putchar(' ');
+				column++;
+			}
 		}
 	}
 	putchar('\n');
@@ -57,7 +57,7 @@ static void folded(const char *key, const char *text)
 static void print_head(const struct kt_session *s)
 {
 	const struct kt_totals *t = kt_model_totals(s->model);
-	char line[1024];
+	char line[8192];	/* room for what kt_safe may return, several times */
 
 	snprintf(line, sizeof(line), "%s, Linux %s %s, %s, GICv%s, CPUs %s", fact(s, "host.name"),
 		 fact(s, "host.release"), fact(s, "host.machine"), fact(s, "host.mode"),
@@ -102,8 +102,9 @@ static void print_vms(const struct kt_session *s)
 	printf("\n%3s  %-28s %9s %6s %-7s %12s\n", "VM", "name", "pid", "vCPUs", "irqchip", "events");
 	for (uint32_t i = 0; i < kt_model_nr_vms(s->model) && i < 2 * MOST_VCPUS; i++) {
 		kt_model_vm(s->model, i, &vm);
-		printf("%3u  %-28.28s %9u %6u %-7s %12s\n", vm.number,
-		       kt_show_vm(vm.number, vm.name[0] ? vm.name : vm.comm), kt_show_pid(vm.tgid),
+		printf("%3u  %s %9u %6u %-7s %12s\n", vm.number,
+		       kt_fit(kt_show_vm(vm.number, vm.name[0] ? vm.name : vm.comm), 28),
+		       kt_show_pid(vm.tgid),
 		       vm.nr_vcpus, irqchip_name(vm.vgic), kt_text_count(vm.events));
 	}
 	if (kt_model_nr_vms(s->model) > 2 * MOST_VCPUS)
@@ -132,8 +133,8 @@ static void print_vcpu_times(const struct kt_vcpu_info *v)
 	char id[24];
 
 	snprintf(id, sizeof(id), "%u.%u", v->vm, v->vcpu_id);
-	printf("%-6s %-14.14s %7s %7s %6s %5s %5s %5s %5s\n", id,
-	       kt_show_comm(v->vm, v->vcpu_id, v->comm),
+	printf("%-6s %s %7s %7s %6s %5s %5s %5s %5s\n", id,
+	       kt_fit(kt_show_comm(v->vm, v->vcpu_id, v->comm), 14),
 	       kt_text_rate(wall ? v->entries * 1e9 / wall : 0),
 	       kt_text_rate(v->guest_ns ? v->entries * 1e9 / v->guest_ns : 0),
 	       kt_text_percent(v->guest_ns, all), kt_text_percent(v->host_ns, all),
@@ -254,7 +255,7 @@ void kt_report_lacks(const struct kt_session *s, void (*fn)(void *arg, const cha
 {
 	const struct kt_totals *t = kt_model_totals(s->model);
 	const char *key, *value;
-	char line[512];
+	char line[2048];
 
 	if (s->status.cut)
 		fn(arg, "the file is cut: the recorder was killed or the copy is short; "

@@ -112,6 +112,31 @@ else
 	skip "report: JSON of hostile names is JSON" "no python3"
 fi
 
+# Names that a column is too narrow for are cut between characters, not between bytes:
+# two-byte letters at even and odd offsets, wide ones, and escapes.
+{
+	printf '# kvmtimer-events 1\nfact host.name="%s"\nfact host.release="x%s"\nfact capture.probe.save="no %s"\n' \
+		"$(printf 'ä%.0s' $(seq 500))" "$(printf 'ä%.0s' $(seq 500))" "$(printf 'xö%.0s' $(seq 300))"
+	n=0
+	for name in äääääääääääääääääääääääääääääääääääääääääääää xäääääääääääääääääääääääääääääääääääääää \
+		漢字漢字漢字漢字漢字漢字漢字漢字漢字漢字 '12345678901234567890123456\x1b\x1b'; do
+		n=$((n + 1))
+		printf 'ident 0x%d kvm=0x%d gen=1 tgid=100 vcpu_id=0 comm="%s"\n' $n $n "$(printf %s "$name" | head -c 14 | iconv -c -f UTF-8 -t UTF-8 2>/dev/null)"
+		printf 'name kvm=0x%d gen=1 tgid=100 name="%s"\n%d cpu0 0x%d entry\n' $n "$name" $((1000 + n)) $n
+	done
+} >long.events
+for view in report "report --json" "timeline --color=never" dump; do
+	# shellcheck disable=SC2086
+	"$kt" $view long.events >out 2>err && iconv -f UTF-8 -t UTF-8 out >/dev/null 2>err
+	ok $? "$view: names longer than their column: still UTF-8" "$(cat err)"
+done
+"$kt" report long.events >out
+LC_ALL=C.UTF-8 like "$(cat out)" "^  1  ä{28}  " "report: a name is cut to its column"
+LC_ALL=C.UTF-8 like "$(cat out)" "^  3  (漢字){7} +100 " "report: wide letters take two columns"
+like "$(cat out)" '^  4  12345678901234567890123456 {3,}' "report: an escape is not cut in two"
+LC_ALL=C grep -q '[^ -~]' <("$kt" timeline --ascii --color=never long.events | tr -d '\n')
+is $? 1 "timeline --ascii: names too"
+
 anon=$("$kt" report --anonymise "$golden/two-vms-same-vcpu-id.events")
 unlike "$anon" 'vmm/|  100 |  200 ' "anonymise: no name, no pid"
 like "$anon" 'vm-1' "anonymise: made-up names"
