@@ -19,6 +19,7 @@
 #include "event.h"
 #include "json.h"
 #include "keep.h"
+#include "log.h"
 #include "num.h"
 #include "session.h"
 #include "text.h"
@@ -105,11 +106,14 @@ static const struct kt_option options[] = {
 /* ---- finding the window ---- */
 
 struct scout {
+	const struct kt_model *model;
 	uint64_t first_ns, last_ns, events;
 	uint64_t recent[BEFORE];
 	uint64_t rise_ns, from_ns, to_ns, found_ns;
 	uint64_t after, seen;
-	bool line_low;
+	uint8_t *low;		/* per vCPU, a bit per timer: its line was last seen low */
+	size_t max_low;
+	bool rose, out_of_memory;
 };
 
 static void scout_time(struct scout *s, uint64_t ts_ns)
@@ -117,68 +121,141 @@ static void scout_time(struct scout *s, uint64_t ts_ns)
 	if (!s->events++)
 		s->first_ns = ts_ns;
 	s->last_ns = ts_ns;
-	if (s->rise_ns && s->after < AFTER && ++s->after == AFTER)
+	if (s->rose && s->after < AFTER && ++s->after == AFTER)
 		s->to_ns = ts_ns;
 	s->recent[s->events % BEFORE] = ts_ns;
+}
+
+/* Of what the person asked to see; --vm has been looked after by the model. */
+static bool scout_wants(const struct scout *s, uint32_t vcpu, unsigned int timer)
+{
+	struct kt_vcpu_info v;
+
+	if (opt.timers && timer < KT_TIMER_NR && !(opt.timers >> timer & 1))
+		return false;
+	if (!opt.vcpus)
+		return true;
+	if (vcpu == UINT32_MAX)
+		return false;
+	kt_model_vcpu(s->model, vcpu, &v);
+	return v.vcpu_id < 64 && opt.vcpus >> v.vcpu_id & 1;
+}
+
+static void scout_found(struct scout *s, uint64_t ts_ns)
+{
+	if (++s->seen == opt.around.n)
+		s->found_ns = ts_ns;
 }
 
 static void scout_event(void *arg, const struct kt_event *ev, uint32_t vcpu)
 {
 	struct scout *s = arg;
 
-	(void)vcpu;
 	scout_time(s, ev->ts_ns);
-	if (ev->kind == opt.around.kind && ++s->seen == opt.around.n)
-		s->found_ns = ev->ts_ns;
+	if (ev->kind == opt.around.kind && scout_wants(s, vcpu, KT_SUB_TIMER(ev->sub)))
+		scout_found(s, ev->ts_ns);
+}
+
+static uint8_t *low_of(struct scout *s, uint32_t vcpu)
+{
+	if (vcpu >= s->max_low) {
+		size_t max = 2 * (size_t)vcpu + 16;
+		uint8_t *bigger = realloc(s->low, max);
+
+		if (!bigger) {
+			s->out_of_memory = true;
+			return NULL;
+		}
+		memset(bigger + s->max_low, 0, max - s->max_low);
+		s->low = bigger;
+		s->max_low = max;
+	}
+	return &s->low[vcpu];
 }
 
 static void scout_change(void *arg, const struct kt_change *c)
 {
 	struct scout *s = arg;
+	uint8_t *low, bit = 1u << c->timer;
 
-	if (c->lane != KT_LANE_LINE || c->certainty != KT_CERTAIN)
+	if (c->lane != KT_LANE_LINE)
 		return;
-	if (c->value && s->line_low) {
-		if (!s->rise_ns) {
+	low = low_of(s, c->vcpu);
+	if (!low)
+		return;
+	if (c->certainty == KT_CERTAIN && c->value && *low & bit && scout_wants(s, c->vcpu, c->timer)) {
+		if (!s->rose) {
+			s->rose = true;
 			s->rise_ns = c->hi_ns;
 			s->from_ns = s->recent[(s->events + 1) % BEFORE];
 		}
-		if (opt.around.kind == KT_EV_NR && ++s->seen == opt.around.n)
-			s->found_ns = c->hi_ns;
+		if (opt.around.kind == KT_EV_NR)
+			scout_found(s, c->hi_ns);
 	}
-	s->line_low = !c->value;
+	/* The fall of a direct timer is only ever inferred: it counts as one all the same. */
+	if (c->certainty != KT_UNKNOWN && !c->value)
+		*low |= bit;
+	else
+		*low &= ~bit;
+}
+
+static void scout_ready(void *arg, struct kt_model *model)
+{
+	struct scout *s = arg;
+
+	s->model = model;
+}
+
+static uint64_t add_up_to(uint64_t a, uint64_t b, uint64_t most)
+{
+	return b < most - a ? a + b : most;
+}
+
+static int scout_read(const char *path, struct scout *s)
+{
+	struct kt_model_sink sink = { .arg = s, .change = scout_change, .event = scout_event };
+	struct kt_session_opts so = { .path = path, .sink = &sink, .only_vm = opt.vm,
+				      .ready = scout_ready, .arg = s };
+	struct kt_session session;
+	int err = kt_session_read(&so, &session);
+
+	free(s->low);
+	s->low = NULL;
+	if (err)
+		return err;
+	kt_session_free(&session);
+	return s->out_of_memory ? kt_err(-ENOMEM, "out of memory") : 0;
 }
 
 static int choose_window(const char *path, struct scout *s)
 {
-	struct kt_model_sink sink = { .arg = s, .change = scout_change, .event = scout_event };
-	struct kt_session_opts so = { .path = path, .sink = &sink, .only_vm = opt.vm };
-	struct kt_session session;
-	int err = kt_session_read(&so, &session);
+	int err = scout_read(path, s);
 
 	if (err)
 		return err;
-	kt_session_free(&session);
+	if (opt.around.kind && s->seen < opt.around.n)
+		return kt_err(-ENOENT, "the recording has only %" PRIu64 " such events: choose a "
+			      "smaller number after --around", s->seen);
 	if (opt.around.kind) {
-		if (!s->found_ns) {
-			fprintf(stderr, "kvmtimer-trace: the recording has only %" PRIu64 " such events: "
-				"choose a smaller number after --around\n", s->seen);
-			return -ENOENT;
-		}
-		s->from_ns = s->found_ns - opt.span_ns / 2;
-		s->to_ns = s->found_ns + opt.span_ns / 2;
-	} else if (s->events <= WHOLE_EVENTS || !s->rise_ns) {
+		/* Before its first event and after its last one the recording knows nothing. */
+		s->from_ns = s->found_ns - s->first_ns > opt.span_ns / 2 ?
+			     s->found_ns - opt.span_ns / 2 : s->first_ns;
+		s->to_ns = add_up_to(s->found_ns, opt.span_ns / 2, s->last_ns);
+	} else if (s->events <= WHOLE_EVENTS || !s->rose) {
 		s->from_ns = s->first_ns;
 		s->to_ns = s->last_ns;
 	} else if (!s->to_ns) {
 		s->to_ns = s->last_ns;
 	}
+	if (opt.from_ns > s->last_ns - s->first_ns)
+		return kt_err(-ENOENT, "the recording is only %s long: choose a smaller --from",
+			      kt_text_ns(s->last_ns - s->first_ns));
 	if (opt.has_from || opt.to_ns) {
 		s->from_ns = s->first_ns + opt.from_ns;
-		s->to_ns = opt.to_ns ? s->first_ns + opt.to_ns : s->last_ns;
+		s->to_ns = opt.to_ns ? add_up_to(s->first_ns, opt.to_ns, s->last_ns) : s->last_ns;
 	}
 	if (s->to_ns <= s->from_ns)
-		s->to_ns = s->from_ns + 1000;
+		s->to_ns = add_up_to(s->from_ns, 1000, UINT64_MAX - 1);
 	return 0;
 }
 
@@ -301,6 +378,22 @@ static int show(const char *path, const struct scout *w)
 	return status;
 }
 
+/* What cannot be meant is said rather than half done. */
+static int check_options(void)
+{
+	const char *what = NULL;
+
+	if (opt.around.kind && (opt.has_from || opt.to_ns))
+		what = "--around chooses the window: leave out --from and --to, or --around";
+	else if (opt.span_ns && !opt.around.kind)
+		what = "--span needs --around";
+	else if (opt.to_ns && opt.to_ns <= opt.from_ns)
+		what = "--to must be later than --from";
+	if (what)
+		fprintf(stderr, "%s\n", what);
+	return what ? -EINVAL : 0;
+}
+
 static int run(int nr_args, char **args)
 {
 	const char *path = kt_input_path(opt.input, nr_args, args);
@@ -308,7 +401,7 @@ static int run(int nr_args, char **args)
 	struct scout window = { 0 };
 	int status;
 
-	if (!path)
+	if (!path || check_options())
 		return KT_EXIT_MISUSE;
 	if (!opt.span_ns)
 		opt.span_ns = 1000000;

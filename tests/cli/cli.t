@@ -147,6 +147,41 @@ LC_ALL=C grep -q '[^ -~]' <("$kt" timeline --ascii "$story" | tr -d '\n')
 is $? 1 "ascii: nothing else"
 like "$("$kt" timeline --around rise:1 --span 1us "$story")" 'window:' "around"
 check "around: too many" 1 'only 1 such' "$kt" timeline --around rise:9 "$story"
+check "around with from" 129 'leave out --from' "$kt" timeline --around rise --from 1ms "$story"
+check "span alone" 129 'span needs --around' "$kt" timeline --span 1ms "$story"
+check "to before from" 129 'later than --from' "$kt" timeline --from 2ms --to 1ms "$story"
+check "from: past the end" 1 'only 2.50us long' "$kt" timeline --from 5000000h "$story"
+like "$("$kt" timeline --to 5000000h "$story")" 'window: \+0ns to \+2.50us of 2.50us' "to: past the end"
+
+# Two vCPUs whose lines rise in turn, near the start of time; one falls unseen, to be found at its save.
+cat >turns.events <<'STORY'
+# kvmtimer-events 1
+ident 0x1 kvm=0xa gen=1 tgid=100 tid=101 vcpu_id=0 comm="a"
+ident 0x2 kvm=0xa gen=1 tgid=100 tid=102 vcpu_id=1 comm="b"
+1000 cpu0 0x1 update_irq.vtimer irq=27 level=0
+1100 cpu1 0x2 update_irq.vtimer irq=27 level=0
+2000 cpu0 0x1 update_irq.vtimer irq=27 level=1
+3000 cpu1 0x2 update_irq.vtimer irq=27 level=1
+4000 cpu0 0x1 save.vtimer ctl=1 cval_ticks=5
+5000 cpu1 0x2 update_irq.vtimer irq=27 level=0
+6000 cpu0 0x1 update_irq.vtimer irq=27 level=1
+7000 cpu1 0x2 update_irq.ptimer irq=30 level=0
+8000 cpu1 0x2 update_irq.ptimer irq=30 level=1
+STORY
+# around OPTION... EVENT: where the window's start and end are
+around() {
+	"$kt" timeline --span 100ns --around "$@" turns.events 2>&1 | sed -n 's/^window: +\(.*\) to +\(.*\) of .*/\1 \2/p; s/^kvm.*has only \([0-9]*\).*/only \1/p'
+}
+is "$(around rise)" "950ns 1.05us" "around rise: the first"
+is "$(around rise:2)" "1.95us 2.05us" "around rise: the second is the other vCPU's"
+is "$(around rise:3)" "4.95us 5.05us" "around rise: a fall that only the save shows lets the line rise again"
+is "$(around rise:4)" "6.95us 7.00us" "around rise: a timer's line is its own"
+is "$(around rise:5)" "only 4" "around rise: and there are no more"
+is "$(around rise:2 --vcpu 0)" "4.95us 5.05us" "around rise: of the chosen vCPU"
+is "$(around rise:1 --timer p)" "6.95us 7.00us" "around rise: of the chosen timer"
+is "$(around update_irq:3 --vcpu 1)" "3.95us 4.05us" "around an event of the chosen vCPU"
+is "$(around update_irq)" "0ns 50ns" "around: a window that would begin before the recording begins with it"
+like "$("$kt" timeline --span 5000000h --around rise --width 40 turns.events)" '^window: \+0ns to ' "around: a span beyond all times"
 
 "$kt" report "$story" >/dev/full 2>err
 is $? 1 "a full disk under stdout is a failure"
