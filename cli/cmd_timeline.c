@@ -151,6 +151,9 @@ static void scout_event(void *arg, const struct kt_event *ev, uint32_t vcpu)
 {
 	struct scout *s = arg;
 
+	/* A loss is no event of the host: its time is when somebody last looked. */
+	if (ev->kind == KT_EV_GAP)
+		return;
 	scout_time(s, ev->ts_ns);
 	if (ev->kind == opt.around.kind && scout_wants(s, vcpu, KT_SUB_TIMER(ev->sub)))
 		scout_found(s, ev->ts_ns);

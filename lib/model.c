@@ -394,6 +394,17 @@ static int feed_one(struct kt_model *m, const struct kt_event *ev)
 	return 0;
 }
 
+/* A gap begins when its CPU was last looked at, which may be before the recording: time 0. */
+static void start(struct kt_model *m, const struct kt_event *ev, size_t n)
+{
+	while (n && ev->kind == KT_EV_GAP) {
+		ev++;
+		n--;
+	}
+	m->started = n > 0;
+	m->totals.first_ns = n ? ev->ts_ns : 0;
+}
+
 int kt_model_feed(struct kt_model *m, const struct kt_event *ev, size_t n)
 {
 	const struct kt_event *end = ev + n;
@@ -401,8 +412,8 @@ int kt_model_feed(struct kt_model *m, const struct kt_event *ev, size_t n)
 
 	if (!n)
 		return 0;
-	if (!m->totals.events)
-		m->totals.first_ns = ev->ts_ns;
+	if (!m->started)
+		start(m, ev, n);
 	for (; ev < end && !err; ev++) {
 		if (ev->kind != KT_EV_GAP)
 			m->cpu_seen[ev->pcpu / 64] |= 1ull << ev->pcpu % 64;

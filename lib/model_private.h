@@ -81,6 +81,7 @@ struct kt_model {
 	struct kt_clock_pair clock[2];
 	unsigned int nr_clock;
 	double ns_per_tick;		/* 0: not known */
+	bool started;		/* an event that is no gap was fed */
 	bool oom;
 };
 

@@ -83,6 +83,15 @@ check "lossy timeline, strict" 3 'were lost in this window' "$kt" timeline --str
 } >claims.events
 check "absurd loss" 0 'lost 8,589,934,590' timeout 10 "$kt" report claims.events
 
+# What was lost before anybody looked begins at time 0; the recording does not.
+{
+	sed -n 1p "$story"
+	echo 'loss stream=0 from=0 until=5 exit=1'
+	sed 1d "$story"
+} >early.events
+is "$("$kt" report early.events | sed -n 's/^captured: \([^ ]*\) .*/\1/p')" "2.50us" "loss before the first event: the recording is as long as it was"
+like "$("$kt" timeline --from 0s early.events)" 'window: \+0ns to \+2.50us of 2.50us' "and so is its timeline"
+
 # Names from outside: each byte, in each output.
 {
 	printf '# kvmtimer-events 1\n'
