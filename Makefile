@@ -164,7 +164,7 @@ unit: $(UNIT)
 export KT_BUILD = $(abspath $(O))
 
 # Everything that needs no lab.
-check: all unit $(O)/walk check-headers docs-check
+check: all unit $(O)/walk $(O)/synth check-headers docs-check
 	$(Q)scripts/run-tests $(UNIT) tests/golden/*.t tests/check/*.t tests/cli/*.t tests/machine/*.t
 
 # All orders of steps of the reference machine, by SPIN; KT_PROOF_DEPTH=16 looks further.
@@ -179,7 +179,7 @@ test:
 	$(Q)scripts/deps build test lab
 	$(Q)$(MAKE) --no-print-directory test-all
 
-test-all: all unit $(O)/walk $(O)/mutate arm64 check-headers docs-check
+test-all: all unit $(O)/walk $(O)/synth $(O)/mutate arm64 check-headers docs-check
 	$(Q)scripts/run-tests $(UNIT) tests/golden/*.t tests/check/*.t tests/cli/*.t tests/machine/*.t tests/build/*.t tests/proof/*.t tests/lab/*.t
 
 # Builds the tool several times over, so it is not part of check.

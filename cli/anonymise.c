@@ -7,11 +7,11 @@
 
 #include "escape.h"
 #include "facts.h"
+#include "keymap.h"
 
 static struct {
 	bool on;
-	uint32_t *pid;		/* in order of first sight: the made-up one is 1001 + index */
-	size_t nr_pids;
+	struct kt_keymap pids;	/* in order of first sight: the made-up one is 1001 + index */
 } state;
 
 void kt_anonymise(bool on)
@@ -46,19 +46,15 @@ const char *kt_show_comm(uint32_t vm, uint32_t vcpu_id, const char *comm)
 
 uint32_t kt_show_pid(uint32_t pid)
 {
-	uint32_t *bigger;
+	uint32_t i;
 
 	if (!state.on || !pid)
 		return pid;
-	for (size_t i = 0; i < state.nr_pids; i++)
-		if (state.pid[i] == pid)
-			return 1001 + i;
-	bigger = realloc(state.pid, (state.nr_pids + 1) * sizeof(*bigger));
-	if (!bigger)
-		return 0;
-	state.pid = bigger;
-	bigger[state.nr_pids++] = pid;
-	return 1000 + state.nr_pids;
+	i = kt_keymap_get(&state.pids, pid, 0);
+	if (i != UINT32_MAX)
+		return 1001 + i;
+	i = state.pids.n;
+	return kt_keymap_add(&state.pids, pid, 0, i) ? 0 : 1001 + i;
 }
 
 const char *kt_show_fact(const char *key, const char *value)

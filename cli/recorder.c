@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "host.h"
+#include "keymap.h"
 #include "log.h"
 
 #define CLOCK_EVERY_NS 1000000000ull
@@ -16,9 +17,11 @@ struct kt_recorder {
 	struct kt_store_writer *w;
 	struct kt_capture *capture;	/* during a pass */
 	struct kt_ident *ident;		/* all so far: a new file begins with them */
-	size_t nr_idents;
+	size_t nr_idents, max_idents;
+	struct kt_keymap ident_index;	/* by handle */
 	struct kt_vm_name *vm;
-	size_t nr_vms;
+	size_t nr_vms, max_vms;
+	struct kt_keymap vm_index;	/* by kvm pointer and generation */
 	uint64_t clock_ns;
 	bool dirty;			/* events since the last mark */
 };
@@ -101,17 +104,31 @@ static int on_loss(void *arg, const struct kt_loss *loss)
 	return WRITE(r, kt_writer_loss(r->w, loss));
 }
 
-static int remember_vm(struct kt_recorder *r, const struct kt_ident *id)
+/* Room for one more element; the array itself is *p. */
+static int room(void **p, size_t n, size_t *max, size_t size)
 {
-	struct kt_vm_name *bigger, *name;
+	size_t more = 2 * n + 16;
+	void *bigger;
 
-	for (size_t i = 0; i < r->nr_vms; i++)
-		if (r->vm[i].kvm == id->kvm && r->vm[i].vm_gen == id->vm_gen)
-			return 0;
-	bigger = realloc(r->vm, (r->nr_vms + 1) * sizeof(*bigger));
+	if (n < *max)
+		return 0;
+	bigger = realloc(*p, more * size);
 	if (!bigger)
 		return -ENOMEM;
-	r->vm = bigger;
+	*p = bigger;
+	*max = more;
+	return 0;
+}
+
+static int remember_vm(struct kt_recorder *r, const struct kt_ident *id)
+{
+	struct kt_vm_name *name;
+
+	if (kt_keymap_get(&r->vm_index, id->kvm, id->vm_gen) != UINT32_MAX)
+		return 0;
+	if (room((void **)&r->vm, r->nr_vms, &r->max_vms, sizeof(*r->vm)) ||
+	    kt_keymap_add(&r->vm_index, id->kvm, id->vm_gen, r->nr_vms))
+		return -ENOMEM;
 	name = &r->vm[r->nr_vms++];
 	memset(name, 0, sizeof(*name));
 	name->kvm = id->kvm;
@@ -124,18 +141,15 @@ static int remember_vm(struct kt_recorder *r, const struct kt_ident *id)
 
 static int remember_ident(struct kt_recorder *r, const struct kt_ident *id)
 {
-	struct kt_ident *bigger;
+	uint32_t i = kt_keymap_get(&r->ident_index, id->who, 0);
 
-	for (size_t i = 0; i < r->nr_idents; i++) {
-		if (r->ident[i].who == id->who) {
-			r->ident[i] = *id;
-			return 0;
-		}
+	if (i != UINT32_MAX) {
+		r->ident[i] = *id;
+		return 0;
 	}
-	bigger = realloc(r->ident, (r->nr_idents + 1) * sizeof(*bigger));
-	if (!bigger)
+	if (room((void **)&r->ident, r->nr_idents, &r->max_idents, sizeof(*r->ident)) ||
+	    kt_keymap_add(&r->ident_index, id->who, 0, r->nr_idents))
 		return -ENOMEM;
-	r->ident = bigger;
 	r->ident[r->nr_idents++] = *id;
 	return 0;
 }
@@ -205,6 +219,8 @@ int kt_recorder_close(struct kt_recorder *r, const struct kt_facts *stop)
 	err = kt_writer_close(r->w, stop);
 	free(r->ident);
 	free(r->vm);
+	kt_keymap_free(&r->ident_index);
+	kt_keymap_free(&r->vm_index);
 	free(r);
 	return err;
 }

@@ -113,17 +113,18 @@ static void print_vms(const struct kt_session *s)
 
 /* ---- vCPUs, busiest first ---- */
 
-static const struct kt_model *sort_model;
+struct busy {
+	uint64_t events;
+	uint32_t vcpu;
+};
 
 static int by_events(const void *pa, const void *pb)
 {
-	struct kt_vcpu_info a, b;
+	const struct busy *a = pa, *b = pb;
 
-	kt_model_vcpu(sort_model, *(const uint32_t *)pa, &a);
-	kt_model_vcpu(sort_model, *(const uint32_t *)pb, &b);
-	if (a.events != b.events)
-		return a.events > b.events ? -1 : 1;
-	return *(const uint32_t *)pa < *(const uint32_t *)pb ? -1 : 1;
+	if (a->events != b->events)
+		return a->events > b->events ? -1 : 1;
+	return a->vcpu < b->vcpu ? -1 : 1;
 }
 
 static void print_vcpu_times(const struct kt_vcpu_info *v)
@@ -164,22 +165,23 @@ static void print_vcpu_timers(const struct kt_vcpu_info *v)
 static void print_vcpus(const struct kt_session *s, bool all)
 {
 	uint32_t n = kt_model_nr_vcpus(s->model), shown = all || n < MOST_VCPUS ? n : MOST_VCPUS;
-	uint32_t *order = calloc(n ? n : 1, sizeof(*order));
+	struct busy *order = calloc(n ? n : 1, sizeof(*order));
 	struct kt_vcpu_info v;
 
 	if (!order || !n) {
 		free(order);
 		return;
 	}
-	for (uint32_t i = 0; i < n; i++)
-		order[i] = i;
-	sort_model = s->model;
+	for (uint32_t i = 0; i < n; i++) {
+		kt_model_vcpu(s->model, i, &v);
+		order[i] = (struct busy){ v.events, i };
+	}
 	if (shown < n)
 		qsort(order, n, sizeof(*order), by_events);
 	printf("\n%-6s %-14s %7s %7s %6s %5s %5s %5s %5s\n", "vCPU", "thread", "entr/s", "/gst-s",
 	       "guest%", "host%", "vmm%", "blkd%", "prmt%");
 	for (uint32_t i = 0; i < shown; i++) {
-		kt_model_vcpu(s->model, order[i], &v);
+		kt_model_vcpu(s->model, order[i].vcpu, &v);
 		/* VMMs make VMs that never run, to ask the kernel what it can do. */
 		if (v.entries || v.exits || all)
 			print_vcpu_times(&v);
@@ -189,7 +191,7 @@ static void print_vcpus(const struct kt_session *s, bool all)
 	printf("\n%-6s %-8s %9s %9s %9s %9s %7s %7s\n", "vCPU", "timer", "host irqs", "rises",
 	       "into LR", "published", "save/en", "rest/en");
 	for (uint32_t i = 0; i < shown; i++) {
-		kt_model_vcpu(s->model, order[i], &v);
+		kt_model_vcpu(s->model, order[i].vcpu, &v);
 		print_vcpu_timers(&v);
 	}
 	free(order);

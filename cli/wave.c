@@ -195,8 +195,41 @@ static int mark_rank(char c)
 	return p ? p - order : 0;
 }
 
-static void print_marks(const struct kt_timeline *t, uint32_t vcpu, const struct kt_wave_opts *o,
-			unsigned int columns)
+/* The window's events, those of one vCPU together and each in order of time. */
+struct marks {
+	struct mark {
+		uint32_t vcpu, event;
+	} *mark;
+	size_t n, at;
+};
+
+static int by_vcpu(const void *pa, const void *pb)
+{
+	const struct mark *a = pa, *b = pb;
+
+	if (a->vcpu != b->vcpu)
+		return a->vcpu < b->vcpu ? -1 : 1;
+	return a->event < b->event ? -1 : 1;
+}
+
+/* Without memory there are no marks. */
+static void sort_marks(const struct kt_timeline *t, struct marks *m)
+{
+	m->at = 0;
+	m->n = kt_timeline_nr_events(t);
+	m->mark = calloc(m->n ? m->n : 1, sizeof(*m->mark));
+	if (!m->mark)
+		m->n = 0;
+	for (size_t i = 0; i < m->n; i++) {
+		m->mark[i].event = i;
+		kt_timeline_event(t, i, &m->mark[i].vcpu);
+	}
+	qsort(m->mark, m->n, sizeof(*m->mark), by_vcpu);
+}
+
+/* vCPUs are asked for in rising order. */
+static void print_marks(const struct kt_timeline *t, uint32_t vcpu, struct marks *m,
+			const struct kt_wave_opts *o, unsigned int columns)
 {
 	uint64_t span = o->to_ns - o->from_ns;
 	char *line = malloc(columns + 1);
@@ -205,13 +238,15 @@ static void print_marks(const struct kt_timeline *t, uint32_t vcpu, const struct
 		return;
 	memset(line, ' ', columns);
 	line[columns] = '\0';
-	for (size_t i = 0; i < kt_timeline_nr_events(t); i++) {
+	while (m->at < m->n && m->mark[m->at].vcpu < vcpu)
+		m->at++;
+	for (; m->at < m->n && m->mark[m->at].vcpu == vcpu; m->at++) {
 		uint32_t of;
-		const struct kt_event *ev = kt_timeline_event(t, i, &of);
+		const struct kt_event *ev = kt_timeline_event(t, m->mark[m->at].event, &of);
 		unsigned int at;
 		char c = mark_of(ev);
 
-		if (of != vcpu || !c || ev->ts_ns < o->from_ns || ev->ts_ns >= o->to_ns)
+		if (!c || ev->ts_ns < o->from_ns || ev->ts_ns >= o->to_ns)
 			continue;
 		at = (unsigned __int128)(ev->ts_ns - o->from_ns) * columns / span;
 		if (mark_rank(c) > mark_rank(line[at]))
@@ -248,16 +283,16 @@ static void print_legend(const struct kt_wave_opts *o)
 }
 
 /* A timer that stays low all along is not worth its rows, unless nothing else is there. */
-static bool timer_is_idle(const struct kt_timeline *t, uint32_t vcpu, uint8_t timer,
-			  const struct kt_wave_opts *o)
+static bool timer_is_idle(const struct kt_timeline *t, size_t first, const struct kt_wave_opts *o)
 {
+	const struct kt_row *id = kt_timeline_row(t, first);
 	struct kt_sample s;
 
-	for (size_t i = 0; i < kt_timeline_nr_rows(t); i++) {
+	for (size_t i = first; i < kt_timeline_nr_rows(t); i++) {
 		const struct kt_row *row = kt_timeline_row(t, i);
 
-		if (row->vcpu != vcpu || row->timer != timer)
-			continue;
+		if (row->vcpu != id->vcpu || row->timer != id->timer)
+			break;
 		kt_timeline_sample(t, i, o->from_ns, o->to_ns, &s);
 		if (s.values & ~1u || s.edge)
 			return false;
@@ -281,21 +316,29 @@ void kt_wave_print(const struct kt_timeline *t, const struct kt_model *m,
 {
 	unsigned int columns = o->width > LABEL + 20 ? o->width - LABEL : 20;
 	uint32_t vcpu = UINT32_MAX;
+	uint8_t timer = KT_TIMER_NONE;
+	struct marks marks;
+	bool idle = false;
 
+	sort_marks(t, &marks);
 	for (size_t i = 0; i < kt_timeline_nr_rows(t); i++) {
 		const struct kt_row *row = kt_timeline_row(t, i);
 
+		/* The rows of one timer are neighbours. */
+		if (row->vcpu != vcpu || row->timer != timer)
+			idle = row->timer != KT_TIMER_NONE && !o->idle && timer_is_idle(t, i, o);
+		timer = row->timer;
 		if (row->vcpu != vcpu) {
 			vcpu = row->vcpu;
 			print_vcpu_head(m, vcpu);
 			print_axis(o, columns);
-			print_marks(t, vcpu, o, columns);
+			print_marks(t, vcpu, &marks, o, columns);
 		}
-		if (row->timer == KT_TIMER_NONE || o->idle ||
-		    !timer_is_idle(t, vcpu, row->timer, o))
+		if (!idle)
 			print_row(t, i, o, columns);
 	}
 	print_mark(o, columns);
+	free(marks.mark);
 	print_legend(o);
 }
 

@@ -77,6 +77,7 @@ void kt_model_free(struct kt_model *m)
 	free(m->name);
 	free(m->lanes);
 	free(m->vm);
+	kt_keymap_free(&m->vm_index);
 	free(m->slot);
 	free(m);
 }
@@ -162,12 +163,12 @@ uint32_t kt_model_vcpu_of(struct kt_model *m, uint32_t who)
 
 static struct vm *vm_of(struct kt_model *m, uint64_t kvm, uint32_t vm_gen)
 {
+	uint32_t i = kt_keymap_get(&m->vm_index, kvm, vm_gen);
 	struct vm *vm;
 	int err = 0;
 
-	for (uint32_t i = 0; i < m->nr_vms; i++)
-		if (m->vm[i].info.kvm == kvm && m->vm[i].vm_gen == vm_gen)
-			return &m->vm[i];
+	if (i != UINT32_MAX)
+		return &m->vm[i];
 	if (m->nr_vms == m->max_vms) {
 		uint32_t max = m->max_vms + (m->max_vms >> 1) + 4;
 
@@ -176,6 +177,8 @@ static struct vm *vm_of(struct kt_model *m, uint64_t kvm, uint32_t vm_gen)
 			return NULL;
 		m->max_vms = max;
 	}
+	if (kt_keymap_add(&m->vm_index, kvm, vm_gen, m->nr_vms))
+		return NULL;
 	vm = &m->vm[m->nr_vms++];
 	memset(vm, 0, sizeof(*vm));
 	vm->info.kvm = kvm;
@@ -427,10 +430,26 @@ int kt_model_feed(struct kt_model *m, const struct kt_event *ev, size_t n)
 	return err;
 }
 
+static void add_to_vm(struct kt_vm_info *vm, const struct vcpu *v)
+{
+	vm->events += v->events;
+	vm->guest_ns += v->guest_ns;
+	vm->user_ns += v->user_ns;
+	vm->blocked_ns += v->blocked_ns;
+	vm->preempted_ns += v->preempted_ns;
+	if (v->last_ns > vm->last_ns)
+		vm->last_ns = v->last_ns;
+}
+
 void kt_model_finish(struct kt_model *m)
 {
-	for (uint32_t i = 0; i < m->nr_vcpus; i++)
-		kt_stats_finish(m, &m->vcpu[i]);
+	for (uint32_t i = 0; i < m->nr_vcpus; i++) {
+		struct vcpu *v = &m->vcpu[i];
+
+		kt_stats_finish(m, v);
+		if (v->vm)
+			add_to_vm(&m->vm[v->vm - 1].info, v);
+	}
 	/* A gap is no event of the host. */
 	m->totals.events -= m->totals.by_kind[KT_EV_GAP];
 	m->totals.by_kind[KT_EV_GAP] = 0;
@@ -454,19 +473,6 @@ uint32_t kt_model_nr_vcpus(const struct kt_model *m)
 void kt_model_vm(const struct kt_model *m, uint32_t i, struct kt_vm_info *out)
 {
 	*out = m->vm[i].info;
-	for (uint32_t k = 0; k < m->nr_vcpus; k++) {
-		const struct vcpu *v = &m->vcpu[k];
-
-		if (v->vm != out->number)
-			continue;
-		out->events += v->events;
-		out->guest_ns += v->guest_ns;
-		out->user_ns += v->user_ns;
-		out->blocked_ns += v->blocked_ns;
-		out->preempted_ns += v->preempted_ns;
-		if (v->last_ns > out->last_ns)
-			out->last_ns = v->last_ns;
-	}
 }
 
 void kt_model_vcpu(const struct kt_model *m, uint32_t i, struct kt_vcpu_info *out)

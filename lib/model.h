@@ -88,7 +88,7 @@ int kt_model_idents(struct kt_model *m, const struct kt_ident *id, size_t n);
 int kt_model_name(struct kt_model *m, const struct kt_vm_name *name);
 void kt_model_clock(struct kt_model *m, const struct kt_clock_pair *pair, size_t n);
 int kt_model_feed(struct kt_model *m, const struct kt_event *ev, size_t n);
-/* Closes what is open at the last event's time. */
+/* Closes what is open at the last event's time and sums vCPUs up to VMs; once, after the last event. */
 void kt_model_finish(struct kt_model *m);
 
 /* ---- what it knows ---- */
@@ -162,7 +162,7 @@ uint32_t kt_model_vcpu_of(struct kt_model *m, uint32_t who);
 
 uint32_t kt_model_nr_vms(const struct kt_model *m);
 uint32_t kt_model_nr_vcpus(const struct kt_model *m);
-/* i < nr; fills *out. */
+/* i < nr; fills *out.  A VM's events and times are there after kt_model_finish. */
 void kt_model_vm(const struct kt_model *m, uint32_t i, struct kt_vm_info *out);
 void kt_model_vcpu(const struct kt_model *m, uint32_t i, struct kt_vcpu_info *out);
 const struct kt_totals *kt_model_totals(const struct kt_model *m);

@@ -3,6 +3,7 @@
 #define KT_MODEL_PRIVATE_H
 
 /* Between model.c (identity, feeding), model_stats.c (figures) and model_lanes.c (steps). */
+#include "keymap.h"
 #include "model.h"
 
 /* Line and LR as the figures need them; the lanes keep their own, finer view. */
@@ -69,6 +70,7 @@ struct kt_model {
 	uint32_t nr_vcpus, max_vcpus;
 	struct vm *vm;
 	uint32_t nr_vms, max_vms;
+	struct kt_keymap vm_index;	/* by kvm pointer and generation */
 	struct who_slot *slot;		/* open addressing, who 0 = free */
 	uint32_t slot_mask;
 	struct who_slot cache[CPU_CACHE];

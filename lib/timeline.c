@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "keymap.h"
+
 #define DEFAULT_MAX_STEPS (4u << 20)
 #define MAX_EVENTS (1u << 20)
 
@@ -25,7 +27,8 @@ struct kt_timeline {
 	struct kt_model_sink sink;
 	const struct kt_model *model;
 	struct row *row;
-	size_t nr_rows, max_rows, steps, last_row;
+	size_t nr_rows, max_rows, steps;
+	struct kt_keymap row_index;	/* by vCPU, and timer and lane: until sorted */
 	struct kept_event *event;
 	size_t nr_events, max_events;
 	struct kt_timeline_status status;
@@ -58,6 +61,7 @@ void kt_timeline_free(struct kt_timeline *t)
 	for (size_t i = 0; i < t->nr_rows; i++)
 		free(t->row[i].change);
 	free(t->row);
+	kt_keymap_free(&t->row_index);
 	free(t->event);
 	free(t);
 }
@@ -96,16 +100,11 @@ static bool timer_wanted(const struct kt_timeline *t, unsigned int timer)
 
 static struct row *find_row(struct kt_timeline *t, const struct kt_change *c)
 {
+	uint32_t i = kt_keymap_get(&t->row_index, c->vcpu, c->timer << 8 | c->lane);
 	struct row *r;
 
-	for (size_t i = 0; i < t->nr_rows; i++) {
-		/* Steps come in bursts of one vCPU: the last row is near. */
-		r = &t->row[(t->last_row + i) % t->nr_rows];
-		if (r->id.vcpu == c->vcpu && r->id.timer == c->timer && r->id.lane == c->lane) {
-			t->last_row = r - t->row;
-			return r;
-		}
-	}
+	if (i != UINT32_MAX)
+		return &t->row[i];
 	if (t->nr_rows == t->max_rows) {
 		size_t max = t->max_rows ? 2 * t->max_rows : 32;
 
@@ -115,6 +114,8 @@ static struct row *find_row(struct kt_timeline *t, const struct kt_change *c)
 		t->row = r;
 		t->max_rows = max;
 	}
+	if (kt_keymap_add(&t->row_index, c->vcpu, c->timer << 8 | c->lane, t->nr_rows))
+		return NULL;
 	r = &t->row[t->nr_rows++];
 	*r = (struct row){ .id = { .vcpu = c->vcpu, .timer = c->timer, .lane = c->lane } };
 	return r;
@@ -123,7 +124,7 @@ static struct row *find_row(struct kt_timeline *t, const struct kt_change *c)
 static void add_change(struct kt_timeline *t, struct row *r, const struct kt_change *c)
 {
 	if (r->n == r->max) {
-		size_t max = r->max ? 2 * r->max : 16;
+		size_t max = r->max ? 2 * r->max : 4;
 		struct kt_change *bigger = realloc(r->change, max * sizeof(*bigger));
 
 		if (!bigger) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * synth FILE EVENTS VCPUS CPUS: a recording of a busy host for measuring the
- * offline side.  Each vCPU exits, is re-entered, gets timer interrupts and is
+ * synth FILE EVENTS VCPUS CPUS [PER_VM]: a recording of a busy host for measuring
+ * the offline side, with 16 vCPUs in a VM or as many as asked for.  Each vCPU exits, is re-entered, gets timer interrupts and is
  * switched out now and then; vCPUs take turns on CPUs as a scheduler would.
  */
 #include <stdbool.h>
@@ -112,29 +112,33 @@ static void one_exit(struct cpu *c, uint32_t number, uint32_t vcpu)
 int main(int argc, char **argv)
 {
 	uint64_t events, done = 0;
-	uint32_t vcpus, cpus;
+	uint32_t vcpus, cpus, per_vm;
 	struct kt_store_writer *w;
 	struct kt_facts *facts;
 	struct cpu *cpu;
 	int err = 0;
 
-	if (argc != 5) {
-		fprintf(stderr, "usage: synth FILE EVENTS VCPUS CPUS\n");
+	if (argc != 5 && argc != 6) {
+		fprintf(stderr, "usage: synth FILE EVENTS VCPUS CPUS [PER_VM]\n");
 		return 129;
 	}
 	events = strtoull(argv[2], NULL, 10);
 	vcpus = strtoul(argv[3], NULL, 10);
 	cpus = strtoul(argv[4], NULL, 10);
+	per_vm = argc == 6 ? strtoul(argv[5], NULL, 10) : 16;
+	if (!vcpus || !cpus || !per_vm)
+		return 129;
 	cpu = calloc(cpus, sizeof(*cpu));
 	line = calloc(vcpus, sizeof(*line));
 	if (!cpu || !line || kt_facts_new(&facts) || kt_facts_set(facts, "capture.source", "synthetic") ||
 	    kt_writer_create(argv[1], facts, NULL, &w))
 		return 1;
 	for (uint32_t i = 0; i < vcpus && !err; i++) {
-		struct kt_ident id = { .who = i + 1, .kvm = 1 + i / 16, .vm_gen = 1, .tgid = 100 + i / 16,
-				       .tid = 10000 + i, .vcpu_id = i % 16, .vcpu_idx = i % 16, .vgic = 3 };
+		struct kt_ident id = { .who = i + 1, .kvm = 1 + i / per_vm, .vm_gen = 1, .tgid = 100 + i / per_vm,
+				       .tid = 10000 + i, .vcpu_id = i % per_vm, .vcpu_idx = i % per_vm,
+				       .vgic = 3 };
 
-		snprintf(id.comm, sizeof(id.comm), "CPU %u/KVM", i % 16);
+		snprintf(id.comm, sizeof(id.comm), "CPU %u/KVM", i % per_vm % 100000);
 		err = kt_writer_idents(w, &id, 1);
 	}
 	while (done < events && !err) {
