@@ -107,8 +107,8 @@ $(1)/%.o: %.c $$(O)/made/flags
 	$$(Q)$(2) $$(BASE_CFLAGS) $$(CFLAGS) $(3) -c -o $$@ $$<
 
 $(1)/cli/source_bpf.o: $$(SKELETONS)
-$(1)/cli/main.o $(1)/cli/cmd_record.o: $$(O)/made/version
-$(1)/cli/main.o $(1)/cli/cmd_record.o: private BASE_CFLAGS += -DKT_VERSION='"$$(VERSION)"'
+$(1)/cli/main.o $(1)/cli/cmd_record.o $(1)/cli/cmd_simulate.o: $$(O)/made/version
+$(1)/cli/main.o $(1)/cli/cmd_record.o $(1)/cli/cmd_simulate.o: private BASE_CFLAGS += -DKT_VERSION='"$$(VERSION)"'
 endef
 
 $(eval $(call compile,$(O)/obj,$$(CC),-I$(O)/bpf))
