@@ -39,6 +39,7 @@ struct vcpu {
 	pid_t tid;
 	pthread_t thread;
 	struct kvm_run *run;
+	struct kvm_vcpu_init init;
 	uint32_t irq_enable, irq_level;	/* userspace irqchip */
 	char line[256];
 	size_t line_len;
@@ -172,30 +173,34 @@ static void set_reg(struct vcpu *v, uint64_t id, uint64_t value)
 
 #define CORE(x) (KVM_REG_ARM64 | KVM_REG_SIZE_U64 | KVM_REG_ARM_CORE | KVM_REG_ARM_CORE_REG(x))
 
+/* KVM_ARM_VCPU_INIT: the first time it makes the vCPU usable, later it resets it. */
+static void init_vcpu(struct vcpu *v)
+{
+	if (ioctl(v->fd, KVM_ARM_VCPU_INIT, &v->init))
+		die("cannot initialise vCPU %u: %s", v->id, strerror(errno));
+	if (v->index)
+		return;
+	set_reg(v, CORE(regs.pc), RAM_BASE);
+	set_reg(v, CORE(regs.regs[0]), PARAM_BASE);
+}
+
 static void create_vcpu(struct vcpu *v, unsigned int index)
 {
-	struct kvm_vcpu_init init;
-
 	memset(v, 0, sizeof(*v));
 	v->index = index;
 	v->id = opt.id_base + index;
 	v->fd = ioctl(vm.vm, KVM_CREATE_VCPU, (unsigned long)v->id);
 	if (v->fd < 0)
 		die("cannot create vCPU %u: %s", v->id, strerror(errno));
-	if (ioctl(vm.vm, KVM_ARM_PREFERRED_TARGET, &init))
+	if (ioctl(vm.vm, KVM_ARM_PREFERRED_TARGET, &v->init))
 		die("no preferred target: %s", strerror(errno));
-	init.features[0] |= 1u << KVM_ARM_VCPU_PSCI_0_2;
+	v->init.features[0] |= 1u << KVM_ARM_VCPU_PSCI_0_2;
 	if (index)
-		init.features[0] |= 1u << KVM_ARM_VCPU_POWER_OFF;
-	if (ioctl(v->fd, KVM_ARM_VCPU_INIT, &init))
-		die("cannot initialise vCPU %u: %s", v->id, strerror(errno));
+		v->init.features[0] |= 1u << KVM_ARM_VCPU_POWER_OFF;
+	init_vcpu(v);
 	v->run = mmap(NULL, vm.run_size, PROT_READ | PROT_WRITE, MAP_SHARED, v->fd, 0);
 	if (v->run == MAP_FAILED)
 		die("cannot map the run page: %s", strerror(errno));
-	if (!index) {
-		set_reg(v, CORE(regs.pc), RAM_BASE);
-		set_reg(v, CORE(regs.regs[0]), PARAM_BASE);
-	}
 }
 
 static void set_ppis(struct vcpu *v)
@@ -333,6 +338,9 @@ static void mmio_write(struct vcpu *v, uint64_t addr, uint64_t value)
 		break;
 	case DEV_IRQ_ENABLE:
 		v->irq_enable = value;
+		break;
+	case DEV_RESET:
+		init_vcpu(v);
 		break;
 	case DEV_NOP:
 		break;

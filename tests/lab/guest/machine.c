@@ -5,7 +5,7 @@ struct cpu cpus[MAX_VCPUS];
 enum timer the_timer = VTIMER;
 unsigned int nr_cpus = 1;
 static unsigned int gic, irq_of[2];
-static bool exit_in_handler;
+static unsigned int exit_in_handler;	/* 1: a hypercall, 2: to the VMM */
 static void (*volatile cpu_fn[MAX_VCPUS])(unsigned int index);
 void secondary_start(void);
 
@@ -230,7 +230,15 @@ void gic_init(void)
 	}
 }
 
-static unsigned int acknowledge(void)
+void enable_irq(enum timer t, bool on)
+{
+	uint64_t set = gic == 2 ? GICD_ISENABLER : cpus[this_cpu()].redist + 0x10100;
+
+	/* The clear-enable register lies 0x80 above the set-enable one in both. */
+	mmio_write(on ? set : set + 0x80, 1u << irq_of[t]);
+}
+
+unsigned int acknowledge(void)
 {
 	unsigned int pending;
 
@@ -262,8 +270,10 @@ static void on_timer(struct cpu *c, enum timer t)
 
 	c->taken[t]++;
 	/* An exit between acknowledge and EOI: the host sees the list register active. */
-	if (exit_in_handler)
+	if (exit_in_handler == 1)
 		hvc(PSCI_VERSION, 0, 0, 0);
+	else if (exit_in_handler)
+		mmio_write(DEV_NOP, 0);
 	if (!(get_ctl(t) & CTL_ISTATUS)) {
 		c->spurious++;
 		return;

@@ -80,6 +80,8 @@ struct cpu {
 extern struct cpu cpus[MAX_VCPUS];
 unsigned int this_cpu(void);
 void gic_init(void);
+void enable_irq(enum timer t, bool on);		/* in the distributor; not with a userspace irqchip */
+unsigned int acknowledge(void);
 
 /* ---- parameters and printing ---- */
 

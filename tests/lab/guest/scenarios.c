@@ -3,13 +3,17 @@
  * The scenarios.  Each ends by itself within a bounded time and prints one line
  * of what the guest saw, which is the truth that recordings are compared with.
  */
-#include "machine.h"
+#include "scenarios.h"
 
-#define LIMIT_US 20000000	/* no wait is longer */
-
-static bool wait_taken(struct cpu *c, enum timer t, uint64_t want)
+/* No wait is longer. */
+static uint64_t limit_us(void)
 {
-	uint64_t end = counter(t) + us_to_ticks(LIMIT_US);
+	return param("limit", 20000000);
+}
+
+bool wait_taken(struct cpu *c, enum timer t, uint64_t want)
+{
+	uint64_t end = counter(t) + us_to_ticks(limit_us());
 
 	while (c->taken[t] < want)
 		if (counter(t) > end)
@@ -29,8 +33,10 @@ static bool wait_status(enum timer t)
 
 /* ---- the seed: mask, enable, fire, cancel, k exits, unmask ---- */
 
-static void cancel(enum timer t)
+void cancel(enum timer t)
 {
+	if (param_is("how", "none"))
+		return;
 	if (param_is("how", "imask"))
 		set_ctl(t, CTL_ENABLE | CTL_IMASK);
 	else if (param_is("how", "cval"))
@@ -92,7 +98,7 @@ static void periodic_on(unsigned int index)
 	bool wfi = param("wfi", 0);
 	struct cpu *c = &cpus[index];
 	enum timer t = the_timer;
-	uint64_t end = counter(t) + us_to_ticks(LIMIT_US);
+	uint64_t end = counter(t) + us_to_ticks(limit_us());
 
 	c->period_ticks = period;
 	c->next_cval[t] = counter(t) + period;
@@ -116,7 +122,7 @@ static void periodic(void)
 		start_cpu(i, periodic_on);
 	periodic_on(0);
 	for (unsigned int i = 0; i < nr_cpus; i++) {
-		uint64_t end = counter(the_timer) + us_to_ticks(LIMIT_US);
+		uint64_t end = counter(the_timer) + us_to_ticks(limit_us());
 
 		while (!cpus[i].done && counter(the_timer) < end)
 			;
@@ -330,6 +336,7 @@ static const struct {
 	{ "seed", seed },	{ "periodic", periodic }, { "wfi", wfi },
 	{ "high", high },	{ "hvc", hypercalls },	  { "timer", expiries },
 	{ "sleeps", sleeps },	{ "kinds", kinds },	  { "uirq", uirq },
+	{ "again", again },	{ "disabled", disabled }, { "reset", reset },
 };
 
 void run_scenario(void);
@@ -341,6 +348,6 @@ void run_scenario(void)
 			return;
 		}
 	}
-	print("no such scenario: scenario=seed|periodic|wfi|high|hvc|timer|sleeps|kinds|uirq\n");
+	print("no such scenario: scenario=seed|periodic|wfi|high|hvc|timer|sleeps|kinds|uirq|again|disabled|reset\n");
 	mmio_write(DEV_EXIT, 1);
 }

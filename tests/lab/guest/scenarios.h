@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef KT_GUEST_SCENARIOS_H
+#define KT_GUEST_SCENARIOS_H
+
+#include "machine.h"
+
+/* False when the guest's patience (limit=US) ran out first. */
+bool wait_taken(struct cpu *c, enum timer t, uint64_t want);
+
+/* Makes the timer's output fall as how=disable|imask|cval|none says. */
+void cancel(enum timer t);
+
+/* defects.c */
+void again(void);
+void disabled(void);
+void reset(void);
+
+#endif
