@@ -283,6 +283,7 @@ static __noinline int cache_vcpu(struct kt_cpu *c, struct kvm_vcpu *vcpu)
 	c->who = st->who;
 	c->offset_gen = st->offset_gen;
 	c->lr_open = ~0;
+	c->lr_flushed = 0;
 	c->gen = gen;
 	barrier();
 	/* First seen while KVM enables its timer, before its thread is known: ask again. */

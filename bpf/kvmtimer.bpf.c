@@ -4,9 +4,9 @@
  * filter, stamp and submit; they never decide what an event means.
  *
  * Raw tracepoints serve detail "line".  Detail "lr" adds samples around the
- * vgic's flush and fold, each in two forms: fentry/fexit where the kernel can
- * attach them (6.12 and later on arm64), kprobe/kretprobe elsewhere.  The
- * recorder loads one of the two.
+ * vgic's flush and fold, in the best form that the kernel has: tracepoints
+ * (kernel-patch/linux-6.12), fentry/fexit (6.12 and later on arm64), or
+ * kprobe/kretprobe.  The recorder loads one of them.
  */
 #include <stdbool.h>
 #include <linux/bpf.h>
@@ -85,6 +85,8 @@ int BPF_PROG(kt_entry, __u64 pc)
 {
 	struct kt_event ev = { .kind = KT_EV_ENTRY, .sub = KT_SUB(KT_TIMER_NONE, 0), .run.pc = pc };
 
+	if (knobs.lr_tracepoints)
+		close_lrs();
 	return emit_loaded(&ev, false);
 }
 
@@ -144,6 +146,24 @@ int BPF_KPROBE(kt_vm_destroy, struct kvm *kvm)
 }
 
 /* ---- detail lr: what the vgic gives the guest, and what comes back ---- */
+
+SEC("raw_tp/vgic_flush_lr")
+int BPF_PROG(kt_flush_tp, struct kvm_vcpu *vcpu, struct vgic_irq *irq, int idx, __u64 lr, bool phys)
+{
+	return on_lr_tracepoint(vcpu, irq, idx, lr, phys & 1, KT_AT_FLUSH);
+}
+
+SEC("raw_tp/vgic_fold_lr")
+int BPF_PROG(kt_fold_in_tp, struct kvm_vcpu *vcpu, struct vgic_irq *irq, int idx, __u64 lr, bool phys)
+{
+	return on_lr_tracepoint(vcpu, irq, idx, lr, phys & 1, KT_AT_FOLD_IN);
+}
+
+SEC("raw_tp/vgic_resample_lr")
+int BPF_PROG(kt_fold_out_tp, struct kvm_vcpu *vcpu, struct vgic_irq *irq, int idx, __u64 lr, bool phys)
+{
+	return on_lr_tracepoint(vcpu, irq, idx, lr, phys & 1, KT_AT_FOLD_OUT);
+}
 
 SEC("kretprobe/kvm_vgic_flush_hwstate")
 int BPF_KRETPROBE(kt_flush_kret)

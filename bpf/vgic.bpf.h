@@ -45,22 +45,14 @@ static __always_inline __u32 find_lr(const struct lr_set *set, __u32 irq, __u8 *
 	return first;
 }
 
-static __always_inline __u16 irq_state(struct lr_set *set, struct kvm_vcpu *vcpu, __u32 irq)
+/* KT_LR_* of the struct vgic_irq at addr. */
+static __always_inline __u16 state_at(struct lr_set *set, __u64 addr)
 {
-	struct vgic_cpu___ptr *ptr = (void *)vcpu + bpf_core_field_offset(struct kvm_vcpu, arch.vgic_cpu);
-	struct vgic_cpu *arr = (void *)ptr;
 	struct vgic_irq *q = (void *)set->irq;
 	__u16 state = 0;
-	__u64 addr;
 
-	if (irq >= 32 || bpf_core_type_size(struct vgic_irq) > VGIC_IRQ_BYTES)
+	if (bpf_core_type_size(struct vgic_irq) > VGIC_IRQ_BYTES)
 		return 0;
-	/* An array turned into a pointer: the two kinds cannot be confused. */
-	if (bpf_core_field_exists(ptr->private_irqs))
-		addr = (__u64)BPF_CORE_READ(ptr, private_irqs);
-	else
-		addr = (__u64)arr + bpf_core_field_offset(struct vgic_cpu, private_irqs);
-	addr += irq * bpf_core_type_size(struct vgic_irq);
 	bpf_probe_read_kernel(set->irq, bpf_core_type_size(struct vgic_irq), (void *)addr);
 	if (BPF_CORE_READ_BITFIELD(q, line_level))
 		state |= KT_LR_LINE;
@@ -75,6 +67,22 @@ static __always_inline __u16 irq_state(struct lr_set *set, struct kvm_vcpu *vcpu
 	if (BPF_CORE_READ_BITFIELD(q, group))
 		state |= KT_LR_GROUP1;
 	return state;
+}
+
+static __always_inline __u16 irq_state(struct lr_set *set, struct kvm_vcpu *vcpu, __u32 irq)
+{
+	struct vgic_cpu___ptr *ptr = (void *)vcpu + bpf_core_field_offset(struct kvm_vcpu, arch.vgic_cpu);
+	struct vgic_cpu *arr = (void *)ptr;
+	__u64 addr;
+
+	if (irq >= 32)
+		return 0;
+	/* An array turned into a pointer: the two kinds cannot be confused. */
+	if (bpf_core_field_exists(ptr->private_irqs))
+		addr = (__u64)BPF_CORE_READ(ptr, private_irqs);
+	else
+		addr = (__u64)arr + bpf_core_field_offset(struct vgic_cpu, private_irqs);
+	return state_at(set, addr + irq * bpf_core_type_size(struct vgic_irq));
 }
 
 static __noinline int emit_lr(struct kt_cpu *c, struct kvm_vcpu *vcpu, struct lr_set *set,
@@ -139,6 +147,76 @@ static __always_inline int on_lr(__u32 at)
 		emit_lr(c, vcpu, set, KT_SUB(KT_VTIMER, at));
 	if (timer_wanted(KT_PTIMER))
 		emit_lr(c, vcpu, set, KT_SUB(KT_PTIMER, at));
+	return 0;
+}
+
+/* ---- kernels with a tracepoint per list register: no functions to probe, no LRs to search ---- */
+
+/* They fire with interrupts off, the interrupt locked and its vCPU loaded. */
+static __always_inline int on_lr_tracepoint(struct kvm_vcpu *vcpu, struct vgic_irq *irq, __u32 idx,
+					    __u64 lr, __u8 phys_active, __u32 at)
+{
+	struct kt_event ev = { .kind = KT_EV_LR, .lr.state = KT_LR_PHYS_KNOWN };
+	struct kt_cpu *c = this_cpu();
+	struct lr_set *set;
+	__u32 timer, zero = 0;
+
+	set = bpf_map_lookup_elem(&lr_sets, &zero);
+	if (!c || !set || !cached_who(c, vcpu))
+		return 0;
+	timer = timer_of_irq(c->irq, BPF_CORE_READ(irq, intid));
+	if (timer >= KT_TIMER_NR || !timer_wanted(timer))
+		return 0;
+	ev.sub = KT_SUB(timer, at);
+	if (at != KT_AT_FOLD_IN)
+		ev.lr.state |= state_at(set, (__u64)irq);
+	if (phys_active)
+		ev.lr.state |= KT_LR_PHYS;
+	if (knobs.gic == 2)
+		ev.lr.state |= KT_LR_V2;
+	/* The register's number is one less than those in use so far, or than all of them. */
+	if (at != KT_AT_FOLD_OUT)
+		ev.lr.used = idx + 1;
+	if (at != KT_AT_FOLD_OUT && kt_lr_state(lr, knobs.gic == 2)) {
+		ev.lr.state |= KT_LR_PRESENT;
+		ev.lr.lr = lr;
+		ev.lr.lr_idx = idx;
+		ev.lr.named = 1;
+	}
+	if (at == KT_AT_FLUSH && ev.lr.state & KT_LR_PRESENT) {
+		ev.lr.named = ++c->lr_named[timer];
+		c->lr_flushed |= 1u << timer;
+		c->lr_open |= 1u << timer;
+	} else if (at == KT_AT_FOLD_OUT) {
+		c->lr_named[timer] = 0;
+		c->lr_flushed &= ~(1u << timer);
+	}
+	emit(c, c->who, &ev);
+	return 0;
+}
+
+/* Without a tracepoint for "no list register", its absence is noticed at the entry that follows. */
+static __always_inline int close_lrs(void)
+{
+	struct kt_cpu *c = this_cpu();
+	__u32 who, zero = 0, open;
+	struct kvm_vcpu *vcpu;
+	struct lr_set *set;
+
+	set = bpf_map_lookup_elem(&lr_sets, &zero);
+	if (!c || !set)
+		return 0;
+	open = c->lr_open & ~c->lr_flushed;
+	if (!(open & 3))
+		return 0;
+	who = bound_who(c, &vcpu);
+	if (!who || !vcpu)
+		return 0;
+	set->used = 0;
+	if (open & 1u << KT_VTIMER && timer_wanted(KT_VTIMER))
+		emit_lr(c, vcpu, set, KT_SUB(KT_VTIMER, KT_AT_FLUSH));
+	if (open & 1u << KT_PTIMER && timer_wanted(KT_PTIMER))
+		emit_lr(c, vcpu, set, KT_SUB(KT_PTIMER, KT_AT_FLUSH));
 	return 0;
 }
 

@@ -26,6 +26,7 @@ struct kt_capture_opts {
 	uint64_t side_bytes;		/* ring for preemptible code; 0 = default */
 	struct kt_knobs knobs;		/* filters; ring_* are filled in here */
 	bool no_fentry;			/* use kprobes even where fentry works (for comparison) */
+	bool no_tracepoints;		/* use probes even where the vgic has tracepoints (likewise) */
 };
 
 struct kt_capture_sink {

@@ -44,7 +44,7 @@ static struct {
 	uint64_t vcpus, duration_ns, buffer_bytes, buffer_total, max_bytes;
 	uint8_t timers;
 	int detail;
-	bool rotate, quiet, verbose, no_fentry;
+	bool rotate, quiet, verbose, no_fentry, no_tracepoints;
 } opt = { .output = KT_DEFAULT_FILE, .buffer_bytes = 2 << 20, .buffer_total = 512 << 20 };
 
 static int parse_pids(void *to, const char *value)
@@ -86,6 +86,7 @@ static const struct kt_option options[] = {
 	{ KT_OPT_FLAG, 'q', "quiet", .to = &opt.quiet, .help = "say nothing but errors" },
 	{ KT_OPT_FLAG, 'v', "verbose", .to = &opt.verbose, .help = "also what libbpf and the verifier say" },
 	{ KT_OPT_FLAG, 0, "no-fentry", .to = &opt.no_fentry, .help = "use kprobes where fentry would do" },
+	{ KT_OPT_FLAG, 0, "no-tracepoints", .to = &opt.no_tracepoints, .help = "probe the vgic where it has tracepoints" },
 	KT_OPT_END
 };
 
@@ -157,6 +158,7 @@ static int open_capture(struct kt_facts *facts, struct kt_capture **out)
 	struct kt_capture_opts co = {
 		.detail = opt.detail, .buffer_bytes = opt.buffer_bytes,
 		.buffer_total_max = opt.buffer_total, .no_fentry = opt.no_fentry,
+		.no_tracepoints = opt.no_tracepoints,
 	};
 	struct kt_capture_stats st;
 	int err;

@@ -2,6 +2,8 @@
 #ifndef KT_KERNEL_FACTS_H
 #define KT_KERNEL_FACTS_H
 
+#include <stdbool.h>
+
 #include "facts.h"
 
 /*
@@ -10,5 +12,8 @@
  * is added, and rules that need to know stay undecided.
  */
 void kt_kernel_facts(struct kt_facts *facts);
+
+/* vgic_flush_lr, vgic_fold_lr and vgic_resample_lr, with the arguments that our programs take. */
+bool kt_kernel_has_lr_tracepoints(void);
 
 #endif

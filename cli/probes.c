@@ -14,7 +14,8 @@
 	{ .name = name_, .program = prog_, .target = target_, .how = how_, .detail = detail_,   \
 	  .kind = kind_, .lost = lost_,                                                         \
 	  .group = detail_ == KT_DETAIL_LINE ? KT_GROUP_ALWAYS :                                \
-		   how_ == KT_HOW_FENTRY ? KT_GROUP_FENTRY : KT_GROUP_KPROBE }
+		   how_ == KT_HOW_FENTRY ? KT_GROUP_FENTRY :                                    \
+		   how_ == KT_HOW_RAW_TP ? KT_GROUP_TRACEPOINT : KT_GROUP_KPROBE }
 
 const struct kt_probe kt_probes[] = {
 	RAW_TP("update_irq", "kt_update_irq", "kvm_timer_update_irq", KT_EV_UPDATE_IRQ, true,
@@ -49,14 +50,20 @@ const struct kt_probe kt_probes[] = {
 	     KT_EV_NONE,
 	     "ends of VMs: a VM that reuses the memory of another in one process looks like it"),
 
+	FUNC("flush", "kt_flush_tp", "vgic_flush_lr", KT_HOW_RAW_TP, KT_DETAIL_LR, KT_EV_LR,
+	     "list registers as the guest gets them"),
 	FUNC("flush", "kt_flush_fexit", "kvm_vgic_flush_hwstate", KT_HOW_FENTRY, KT_DETAIL_LR,
 	     KT_EV_LR, "list registers as the guest gets them"),
 	FUNC("flush", "kt_flush_kret", "kvm_vgic_flush_hwstate", KT_HOW_KRETPROBE, KT_DETAIL_LR,
 	     KT_EV_LR, "list registers as the guest gets them"),
+	FUNC("fold_in", "kt_fold_in_tp", "vgic_fold_lr", KT_HOW_RAW_TP, KT_DETAIL_LR, KT_EV_LR,
+	     "list registers as the guest left them"),
 	FUNC("fold_in", "kt_fold_in_fentry", "vgic_v3_fold_lr_state", KT_HOW_FENTRY, KT_DETAIL_LR,
 	     KT_EV_LR, "list registers as the guest left them"),
 	FUNC("fold_in", "kt_fold_in_kprobe", "vgic_v3_fold_lr_state", KT_HOW_KPROBE, KT_DETAIL_LR,
 	     KT_EV_LR, "list registers as the guest left them"),
+	FUNC("fold_out", "kt_fold_out_tp", "vgic_resample_lr", KT_HOW_RAW_TP, KT_DETAIL_LR,
+	     KT_EV_LR, "the line after resampling"),
 	FUNC("fold_out", "kt_fold_out_fexit", "vgic_v3_fold_lr_state", KT_HOW_FENTRY,
 	     KT_DETAIL_LR, KT_EV_LR, "the line after resampling"),
 	FUNC("fold_out", "kt_fold_out_kret", "vgic_v3_fold_lr_state", KT_HOW_KRETPROBE,
@@ -84,6 +91,15 @@ const char *kt_probe_target(const struct kt_probe *p, uint8_t gic)
 	if (gic == 2 && !__builtin_strcmp(p->target, v3_fold))
 		return "vgic_v2_fold_lr_state";
 	return p->target;
+}
+
+bool kt_probe_has_tracepoint(const struct kt_probe *p)
+{
+	for (int i = 0; i < kt_nr_probes; i++)
+		if (kt_probes[i].group == KT_GROUP_TRACEPOINT &&
+		    !__builtin_strcmp(kt_probes[i].name, p->name))
+			return true;
+	return false;
 }
 
 const char *kt_how_name(enum kt_how how)

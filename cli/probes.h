@@ -8,7 +8,7 @@
 /* What is observed, by which program, attached how: one row per program. */
 
 enum kt_how { KT_HOW_RAW_TP, KT_HOW_KPROBE, KT_HOW_KRETPROBE, KT_HOW_FENTRY };
-enum kt_probe_group { KT_GROUP_ALWAYS, KT_GROUP_FENTRY, KT_GROUP_KPROBE };
+enum kt_probe_group { KT_GROUP_ALWAYS, KT_GROUP_TRACEPOINT, KT_GROUP_FENTRY, KT_GROUP_KPROBE };
 
 struct kt_probe {
 	const char *name;	/* for facts and doctor: what is observed */
@@ -27,6 +27,8 @@ struct kt_probe {
 extern const struct kt_probe kt_probes[];
 extern const int kt_nr_probes;
 
+/* The same is observed by a tracepoint that only some kernels have. */
+bool kt_probe_has_tracepoint(const struct kt_probe *p);
 const char *kt_probe_target(const struct kt_probe *p, uint8_t gic);
 const char *kt_how_name(enum kt_how how);
 

@@ -195,8 +195,12 @@ static int attach_all(struct kt_capture *c, struct kt_facts *facts)
 /* Decides which form of each sample is loaded. */
 static int choose_programs(struct kvmtimer_bpf *skel, const struct kt_capture_opts *o)
 {
-	bool fentry = o->detail == KT_DETAIL_LR && !o->no_fentry && fentry_works();
+	bool lr = o->detail == KT_DETAIL_LR && skel->rodata->knobs.gic;
+	bool tracepoints = lr && !o->no_tracepoints && kt_kernel_has_lr_tracepoints();
+	bool fentry = lr && !o->no_fentry && fentry_works();
 	int err = 0, i;
+
+	skel->rodata->knobs.lr_tracepoints = tracepoints;
 
 	for (i = 0; i < kt_nr_probes && !err; i++) {
 		const struct kt_probe *p = &kt_probes[i];
@@ -206,9 +210,11 @@ static int choose_programs(struct kvmtimer_bpf *skel, const struct kt_capture_op
 		prog = bpf_object__find_program_by_name(skel->obj, p->program);
 		if (!prog)
 			return kt_err(-ENOENT, "program %s is missing from the BPF object", p->program);
-		load = p->detail <= (int)o->detail;
-		if (p->detail == KT_DETAIL_LR)
-			load = load && skel->rodata->knobs.gic;
+		load = p->detail == KT_DETAIL_LINE || lr;
+		if (p->group == KT_GROUP_TRACEPOINT)
+			load = load && tracepoints;
+		else if (p->group != KT_GROUP_ALWAYS && kt_probe_has_tracepoint(p))
+			load = load && !tracepoints;
 		if (p->group == KT_GROUP_FENTRY)
 			load = load && fentry;
 		if (p->group == KT_GROUP_KPROBE)

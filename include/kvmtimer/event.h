@@ -149,6 +149,8 @@ struct kt_offset {
 #define KT_LR_ENABLED	0x008
 #define KT_LR_HW	0x010	/* mapped to a host interrupt */
 #define KT_LR_GROUP1	0x020
+#define KT_LR_PHYS	0x040	/* the GIC itself says: physically active; only if the next is set */
+#define KT_LR_PHYS_KNOWN 0x080	/* kernels with the vgic_*_lr tracepoints only */
 #define KT_LR_V2	0x100	/* lr is a GICv2 GICH_LR word */
 #define KT_LR_PRESENT	0x200	/* an LR names this interrupt; else lr and lr_idx are 0 */
 #define KT_LR_DIST_OFF	0x400	/* the distributor forwards nothing; only read where no LR is found */

@@ -16,7 +16,8 @@ struct kt_knobs {
 	__u64 vcpu_mask;	/* bit per vcpu_id 0..63; 0 = all; ids over 63 pass only when 0 */
 	__u32 timer_mask;	/* bit per enum kt_timer; 0 = all */
 	__u8 gic;		/* list registers of the host: 2 or 3; 0 = no LR samples */
-	__u8 rsv[3];
+	__u8 lr_tracepoints;	/* LR samples come from vgic_{flush,fold,resample}_lr */
+	__u8 rsv[2];
 };
 
 #endif

@@ -48,7 +48,9 @@ struct kt_cpu {
 	__u32 map_in_irq;	/* the newest map on this CPU came from a hard interrupt */
 	/* soft timer whose callback may still be running on top of this CPU's task */
 	__u64 soft_vcpu;
-	__u64 rsv;
+	/* where flush is a tracepoint per list register: bit per timer since the last fold */
+	__u32 lr_flushed;
+	__u8 lr_named[KT_TIMER_NR];	/* and how many registers named it */
 
 	__u64 lost[KT_KIND_MAX];	/* ring full, by kind */
 

@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# shellcheck shell=bash
+# kernel-patch/linux-6.12's tracepoints and the probes that do without them show
+# the same list registers, on the same run.
+# shellcheck source=tests/lib.sh
+. "$(dirname "$0")/../lib.sh"
+# shellcheck source=tests/lab/witness.sh
+. "$(dirname "$0")/witness.sh"
+command -v qemu-system-aarch64 >/dev/null || skip_all "qemu-system-aarch64 is missing: scripts/deps lab"
+image=$("$top/scripts/kernel-test" --cached tracepoints) ||
+	skip_all "no patched kernel: scripts/kernel-test --image tracepoints builds one (10 minutes)"
+
+# Each vCPU's list registers of each timer, where one names the interrupt, without times.
+words() {
+	"$kt" dump "$1" | awk '/^ident/ { for (i = 3; i <= NF; i++) if ($i ~ /^vcpu_id=/) id[$2] = $i }
+		$4 ~ /^lr\./ && $5 != "lr=0" { print id[$3], $4, $5 }' | sort -s -k 1,1
+}
+
+# Steps of the LR lanes, one lane after the other.
+lane() {
+	"$kt" timeline --steps --from 0s --width 100 "$1" |
+		sed -nE 's/^\+[^ ]+ +([0-9]+\.[0-9]+) ([vp]timer) lr +(.*) -> (.*) by .*/\1 \2 \3 -> \4/p' | sort -s -k 1,2
+}
+
+for cell in max:3 cortex-a72:2 cortex-a72:3; do
+	IFS=: read -r cpu gic <<<"$cell"
+	d=$tmp/$cell
+	lab --kernel "$image" --cpu "$cpu" --gic "$gic" --out "$d" --add "$top/tests/lab/both-ways.sh" -- \
+		sh /lab/bin/both-ways.sh >"$tmp/log" 2>&1
+	ok $? "$cell: the host booted and acted" "$(cat "$tmp/log")"
+	for name in cancelled active vmm ptimer smp; do
+		a=$d/$name.tracepoints b=$d/$name.probes
+		like "$("$kt" dump "$a.data" | grep '^fact capture.probe.flush=')" 'raw_tp' "$cell: $name: recorded with tracepoints"
+		unlike "$("$kt" dump "$b.data" | grep '^fact capture.probe.flush=')" 'raw_tp' "$cell: $name: and without"
+		words "$a.data" >"$a.words"
+		words "$b.data" >"$b.words"
+		[ "$(wc -l <"$b.words")" -gt 20 ] && cmp -s "$a.words" "$b.words"
+		ok $? "$cell: $name: $(wc -l <"$b.words") list registers are the same both ways" "$(diff "$b.words" "$a.words")"
+		lane "$a.data" >"$a.lane"
+		lane "$b.data" >"$b.lane"
+		[ "$(wc -l <"$b.lane")" -gt 10 ] && cmp -s "$a.lane" "$b.lane"
+		ok $? "$cell: $name: the LR lane's $(wc -l <"$b.lane") steps are the same both ways" "$(diff "$b.lane" "$a.lane")"
+		# Only the tracepoints can see this: at flush a mapped interrupt's list register stands on an active PPI.
+		is "$("$kt" dump "$a.data" | awk '$4 ~ /^lr.*flush/ && $5 != "lr=0" { print strtonum("0x" substr($6, 9)) }' |
+			awk '{ if (int($1 / 16) % 2 && int($1 / 64) % 2 == 0) n++ } END { print n + 0 }')" 0 \
+			"$cell: $name: the GIC holds every mapped interrupt active that is in a list register"
+	done
+done
+done_testing
