@@ -22,9 +22,10 @@ void again(void)
 	uint64_t n = param("n", 10), k = param("k", 1), stale = 0, i;
 	struct cpu *c = &cpus[0];
 	enum timer t = the_timer;
-	bool ok = true;
+	uint64_t end = counter(t) + us_to_ticks(limit_us());
 
-	for (i = 0; i < n && ok; i++) {
+	/* One limit for all rounds: a lost interrupt may be found again when the host next loads the vCPU. */
+	for (i = 0; i < n && counter(t) < end; i++) {
 		uint64_t before = c->taken[t];
 
 		fire_masked(t);
@@ -37,14 +38,15 @@ void again(void)
 		before = c->taken[t];
 		set_cval(t, counter(t) + us_to_ticks(200));
 		set_ctl(t, CTL_ENABLE);
-		ok = wait_taken(c, t, before + 1);
+		while (c->taken[t] == before && counter(t) < end)
+			;
 	}
 	mask_irqs();
 	result("again");
 	print_key("rounds", i);
 	print_key("stale", stale);
 	print_key("spurious", c->spurious);
-	end_result(ok);
+	end_result(i == n);
 }
 
 /* ---- fires and is cancelled while the distributor has it disabled ---- */

@@ -5,7 +5,7 @@ struct cpu cpus[MAX_VCPUS];
 enum timer the_timer = VTIMER;
 unsigned int nr_cpus = 1;
 static unsigned int gic, irq_of[2];
-static unsigned int exit_in_handler;	/* 1: a hypercall, 2: to the VMM */
+static unsigned int exit_in_handler;	/* 1: a hypercall, 2: to the VMM, 3: there when re-armed */
 static void (*volatile cpu_fn[MAX_VCPUS])(unsigned int index);
 void secondary_start(void);
 
@@ -272,7 +272,7 @@ static void on_timer(struct cpu *c, enum timer t)
 	/* An exit between acknowledge and EOI: the host sees the list register active. */
 	if (exit_in_handler == 1)
 		hvc(PSCI_VERSION, 0, 0, 0);
-	else if (exit_in_handler)
+	else if (exit_in_handler == 2)
 		mmio_write(DEV_NOP, 0);
 	if (!(get_ctl(t) & CTL_ISTATUS)) {
 		c->spurious++;
@@ -294,6 +294,8 @@ static void on_timer(struct cpu *c, enum timer t)
 	}
 	c->next_cval[t] = counter(t) + c->period_ticks;
 	set_cval(t, c->next_cval[t]);
+	if (exit_in_handler == 3)
+		mmio_write(DEV_NOP, 0);
 }
 
 void guest_irq(void);

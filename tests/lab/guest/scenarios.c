@@ -6,7 +6,7 @@
 #include "scenarios.h"
 
 /* No wait is longer. */
-static uint64_t limit_us(void)
+uint64_t limit_us(void)
 {
 	return param("limit", 20000000);
 }
@@ -95,7 +95,7 @@ static void seed(void)
 static void periodic_on(unsigned int index)
 {
 	uint64_t n = param("n", 100), period = us_to_ticks(param("period", 1000));
-	bool wfi = param("wfi", 0);
+	bool wfi = param("wfi", 0), exits = param("exits", 0);
 	struct cpu *c = &cpus[index];
 	enum timer t = the_timer;
 	uint64_t end = counter(t) + us_to_ticks(limit_us());
@@ -108,6 +108,8 @@ static void periodic_on(unsigned int index)
 	while (c->taken[t] < n && counter(t) < end)
 		if (wfi)
 			wait_for_interrupt();
+		else if (exits)
+			hvc(PSCI_VERSION, 0, 0, 0);
 	mask_irqs();
 	set_ctl(t, 0);
 	c->done = 1;

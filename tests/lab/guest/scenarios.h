@@ -4,6 +4,8 @@
 
 #include "machine.h"
 
+uint64_t limit_us(void);
+
 /* False when the guest's patience (limit=US) ran out first. */
 bool wait_taken(struct cpu *c, enum timer t, uint64_t want);
 
