@@ -62,8 +62,8 @@ void disabled(void)
 		enable_irq(t, false);
 		fire_masked(t);
 		cancel(t);
+		/* Nothing between: at any further exit the list register would be re-sampled. */
 		enable_irq(t, true);
-		hvc(PSCI_VERSION, 0, 0, 0);
 		unmask_irqs();
 		spin_us(t, 100);
 	}
