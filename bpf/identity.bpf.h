@@ -12,7 +12,10 @@
  *      nohz_full host it fires on another CPU, on top of another VM's vCPU;
  *   2. else the vCPU that this thread has bound to this CPU: by a timer map
  *      (load, host timer interrupt, reset) or a restore, until its save;
- *   3. else nobody: only the thread id is known, and is all that is said.
+ *   3. else, for what only a vCPU's own thread can do in KVM_RUN (entry, exit,
+ *      WFx, wake-up), the vCPU that this thread last ran: a kernel that saves
+ *      its timers at each exit has done so before it tells of the exit;
+ *   4. else nobody: only the thread id is known, and is all that is said.
  *
  * KVM's own kvm_running_vcpu would say the same as 2, but 5.10 and 6.1 refuse
  * a program that names it (per-CPU symbols need KALLSYMS_ALL).
@@ -316,7 +319,7 @@ static __always_inline void bind(struct kt_cpu *c, struct kvm_vcpu *vcpu)
 }
 
 /*
- * Rules 2 and 3.  *vcpu is NULL when only a thread is known; otherwise the
+ * Rules 2 and 4.  *vcpu is NULL when only a thread is known; otherwise the
  * cache speaks of it afterwards.
  */
 static __always_inline __u32 bound_who(struct kt_cpu *c, struct kvm_vcpu **vcpu)
@@ -325,6 +328,24 @@ static __always_inline __u32 bound_who(struct kt_cpu *c, struct kvm_vcpu **vcpu)
 	if (!c->bound_vcpu || c->bound_tid != current_tid())
 		return thread_who();
 	*vcpu = (void *)c->bound_vcpu;
+	return cached_who(c, *vcpu);
+}
+
+/* Rules 2 to 4; only on the thread that runs the vCPU. */
+static __always_inline __u32 running_who(struct kt_cpu *c, struct kvm_vcpu **vcpu)
+{
+	__u32 who = bound_who(c, vcpu), tid;
+	struct vcpu_state *st;
+	__u64 *known;
+
+	if (*vcpu)
+		return who;
+	tid = current_tid();
+	known = bpf_map_lookup_elem(&threads, &tid);
+	st = known ? bpf_map_lookup_elem(&vcpus, known) : 0;
+	if (!st || st->tid != tid)
+		return who;
+	*vcpu = (void *)*known;
 	return cached_who(c, *vcpu);
 }
 

@@ -18,7 +18,7 @@ static __always_inline int emit_loaded(struct kt_event *ev, bool side)
 
 	if (!c)
 		return 0;
-	who = bound_who(c, &vcpu);
+	who = running_who(c, &vcpu);
 	if (who && side)
 		emit_side(c, who, ev);
 	else if (who)
@@ -51,7 +51,7 @@ static __always_inline int on_exit(__u32 ret, __u32 ec, __u64 pc)
 
 	if (!c)
 		return 0;
-	who = bound_who(c, &vcpu);
+	who = running_who(c, &vcpu);
 	if (!who)
 		return 0;
 	if (ret == HVC_STUB_ERR) {
