@@ -229,6 +229,7 @@ static void on_lr(const struct step *s)
 	struct step lr = on(s, s->timer, KT_LANE_LR), line = on(s, s->timer, KT_LANE_LINE);
 	struct step phys = on(s, s->timer, KT_LANE_PHYS);
 	unsigned int value = lr_value(&s->ev->lr), was = t->lane[KT_LANE_LR].value;
+	bool gic_says = s->ev->lr.state & KT_LR_PHYS_KNOWN;
 
 	t->lr_idx = s->ev->lr.lr_idx;
 	switch (KT_SUB_AT(s->ev->sub)) {
@@ -239,7 +240,7 @@ static void on_lr(const struct step *s)
 	case KT_AT_FOLD_IN:
 		sample(&lr, value, s->l->entry_ns);
 		/* The guest's EOI of a HW list register deactivates the interrupt without a write. */
-		if (was != KT_LR_EMPTY && value == KT_LR_EMPTY && t->lr_hw &&
+		if (was != KT_LR_EMPTY && value == KT_LR_EMPTY && t->lr_hw && !gic_says &&
 		    t->lane[KT_LANE_PHYS].certainty && t->lane[KT_LANE_PHYS].value)
 			put(&phys, 0, KT_INFERRED, s->l->entry_ns, s->ev->ts_ns);
 		break;
@@ -248,6 +249,8 @@ static void on_lr(const struct step *s)
 		sample(&line, (s->ev->lr.state & KT_LR_LINE) != 0, s->l->entry_ns);
 		break;
 	}
+	if (gic_says && t->lr_hw)
+		sample(&phys, (s->ev->lr.state & KT_LR_PHYS) != 0, s->l->entry_ns);
 }
 
 /* ---- the vCPU ---- */
