@@ -30,8 +30,7 @@ void again(void)
 
 		fire_masked(t);
 		cancel(t);
-		for (uint64_t exits = 0; exits < k; exits++)
-			hvc(PSCI_VERSION, 0, 0, 0);
+		leave(k);
 		unmask_irqs();
 		spin_us(t, 20);
 		stale += c->taken[t] - before;
@@ -73,6 +72,30 @@ void disabled(void)
 	print_key("taken", c->taken[t]);
 	print_key("spurious", c->spurious);
 	end_result(true);
+}
+
+/* ---- the deadline passes while the VMM is busy with something else ---- */
+
+void nap(void)
+{
+	uint64_t n = param("n", 10), us = param("us", 3000), sleep_us = param("sleep", 9000), i;
+	struct cpu *c = &cpus[0];
+	enum timer t = the_timer;
+	bool ok = true;
+
+	for (i = 0; i < n && ok; i++) {
+		mask_irqs();
+		set_cval(t, counter(t) + us_to_ticks(us));
+		set_ctl(t, CTL_ENABLE);
+		mmio_write(DEV_SLEEP_US, sleep_us);
+		unmask_irqs();
+		ok = wait_taken(c, t, i + 1);
+	}
+	mask_irqs();
+	result("nap");
+	print_key("taken", c->taken[t]);
+	print_key("spurious", c->spurious);
+	end_result(ok);
 }
 
 /* ---- the VMM resets the vCPU while it has its timer's interrupt active ---- */

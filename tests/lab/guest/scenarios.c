@@ -45,6 +45,18 @@ void cancel(enum timer t)
 		set_ctl(t, 0);
 }
 
+void leave(uint64_t k)
+{
+	bool by_mmio = param_is("kind", "mmio");
+
+	for (uint64_t i = 0; i < k; i++) {
+		if (by_mmio)
+			mmio_write(DEV_NOP, 0);
+		else
+			hvc(PSCI_VERSION, 0, 0, 0);
+	}
+}
+
 static void user_exit_if(bool wanted)
 {
 	if (wanted)
@@ -54,7 +66,7 @@ static void user_exit_if(bool wanted)
 static void seed(void)
 {
 	uint64_t rounds = param("rounds", 1), k = param("k", 0), slow_us = param("slow", 0);
-	bool user = param_is("steps", "user"), by_mmio = param_is("kind", "mmio");
+	bool user = param_is("steps", "user");
 	struct cpu *c = &cpus[0];
 	enum timer t = the_timer;
 
@@ -71,12 +83,7 @@ static void seed(void)
 		cancel(t);				/* (3) */
 		user_exit_if(user);
 		spin_us(t, slow_us);
-		for (uint64_t i = 0; i < k; i++) {
-			if (by_mmio)
-				mmio_write(DEV_NOP, 0);
-			else
-				hvc(PSCI_VERSION, 0, 0, 0);
-		}
+		leave(k);
 		unmask_irqs();				/* (4) */
 		spin_us(t, 20 + slow_us);
 		user_exit_if(user);
@@ -339,6 +346,7 @@ static const struct {
 	{ "high", high },	{ "hvc", hypercalls },	  { "timer", expiries },
 	{ "sleeps", sleeps },	{ "kinds", kinds },	  { "uirq", uirq },
 	{ "again", again },	{ "disabled", disabled }, { "reset", reset },
+	{ "nap", nap },
 };
 
 void run_scenario(void);
@@ -350,6 +358,6 @@ void run_scenario(void)
 			return;
 		}
 	}
-	print("no such scenario: scenario=seed|periodic|wfi|high|hvc|timer|sleeps|kinds|uirq|again|disabled|reset\n");
+	print("no such scenario: scenario=seed|periodic|wfi|high|hvc|timer|sleeps|kinds|uirq|again|disabled|reset|nap\n");
 	mmio_write(DEV_EXIT, 1);
 }

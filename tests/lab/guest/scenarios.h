@@ -12,9 +12,13 @@ bool wait_taken(struct cpu *c, enum timer t, uint64_t want);
 /* Makes the timer's output fall as how=disable|imask|cval|none says. */
 void cancel(enum timer t);
 
+/* k exits, to the VMM if kind=mmio and to KVM otherwise. */
+void leave(uint64_t k);
+
 /* defects.c */
 void again(void);
 void disabled(void);
+void nap(void);
 void reset(void);
 
 #endif
