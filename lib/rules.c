@@ -101,6 +101,8 @@ void kt_rules_facts(struct kt_rules *r)
 	r->no_level_cache = fact_is(f, "kvm.level_cache", "no");
 	r->resamples = fact_is(f, "kvm.resample_on_deactivation", "yes");
 	r->no_resamples = fact_is(f, "kvm.resample_on_deactivation", "no");
+	/* Not one sample is an answer too, where the function was watched. */
+	r->wires_seen = fact_is(f, "capture.probe.wire", "fentry") || fact_is(f, "capture.probe.wire", "kretprobe");
 	r->attached_ns = ns ? strtoull(ns, NULL, 10) : 0;
 }
 

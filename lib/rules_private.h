@@ -78,6 +78,8 @@ struct rule_timer {
 	bool flush_hw;
 	uint16_t flush_state;
 	uint64_t flush_ns, flush_word;
+	enum { OFF_NO, OFF_ROSE, OFF_SAMPLED } off; /* a mapped line rose while the distributor had it disabled */
+	uint64_t off_ns;
 	bool folding, fold_pending, fold_dropped, fold_active, fold_same;
 	uint8_t fold_wire, line_at_flush;
 	uint64_t fold_ns, fold_wire_ns;
@@ -109,6 +111,8 @@ struct rule_vcpu {
 	bool exit_timed;		/* WFIT or WFET */
 	bool ran, loaded, gone, nested, handler_open;
 	bool slept_since_exit, put_since_exit, load_since_exit, excused;	/* an exit's put had a reason */
+	uint8_t reset_maps;		/* maps worked out since the reset */
+	uint64_t quiet_ns;		/* host timer interrupt that published nothing, since the last restore */
 	uint32_t seen;			/* kinds since the last entry, bit per enum kt_kind */
 	bool lr_busy;			/* some list register may be in use */
 	bool soft_waits;		/* some timer's soft timer is owed or due */
@@ -267,7 +271,8 @@ void kt_rules_forget(struct rule_vcpu *v);
 	X(level_by_deadline) X(evaluation) X(evaluated_level) X(lr_transition) X(fold_active)      \
 	X(flush_mirror) X(save_restore_alternate) X(map_first) X(lazy) X(progress) X(expired_sleep) \
 	X(fold_pairs) X(phys_at_load) X(host_side) X(put_reason) X(wfx_exit) X(phys_idle) X(one_wakeup) \
-	X(evaluated_at_load) X(line_kept) X(registers_kept) X(sleep_timer) X(resume) X(one_loaded)
+	X(evaluated_at_load) X(line_kept) X(registers_kept) X(sleep_timer) X(resume) X(one_loaded) \
+	X(enable_resample)
 
 #define X(name) void kt_step_##name(struct at *a);
 KT_STEPS(X)

@@ -331,14 +331,24 @@ void kt_step_reset_low(struct at *a)
 {
 	if (!a->v->reset_ns)
 		return;
+	if (a->ev->kind == KT_EV_LR) {
+		if (context(a->ev) == KT_AT_FLUSH)
+			judge(a, !(lr_value(a->ev) & KT_LR_ACTIVE_), a->v->reset_ns,
+			      "the vCPU was reset, and an interrupt from before is still active");
+		return;
+	}
+	/* The reset works out one map, the load after it the next: which of them published? */
+	if (a->ev->kind == KT_EV_MAP && (context(a->ev) != KT_AT_TASK || a->v->reset_maps != 1))
+		return;
 	for (unsigned int i = 0; i < nr_timers(a->v); i++) {
-		const struct rule_timer *t = &a->v->timer[i];
+		struct rule_timer *t = &a->v->timer[i];
 
 		if (!t->line && t->published_ns > a->v->reset_ns) {
 			a->timer = i;
 			held(a);
 		} else if (t->reset) {
 			a->timer = i;
+			t->reset = false;
 			kt_broke(a, a->v->reset_ns, "the vCPU was reset, and the level was not published low");
 		}
 	}

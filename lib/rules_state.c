@@ -49,6 +49,8 @@ static void on_map(struct at *a)
 	v->map[2] = m->emul_vtimer;
 	v->map[3] = m->emul_ptimer;
 	v->map_ns = a->ev->ts_ns;
+	if (v->reset_ns && v->reset_maps < 2)
+		v->reset_maps++;
 	for (unsigned int i = 0; i < KT_TIMER_NR; i++) {
 		struct rule_timer *t = &v->timer[i];
 
@@ -81,8 +83,10 @@ static void on_update(struct at *a)
 	}
 	if (context(a->ev) == KT_AT_SOFT_TIMER)
 		t->soft_owed = false;
-	if (context(a->ev) == KT_AT_TASK)
+	if (context(a->ev) == KT_AT_TASK) {
 		t->load_level = level;
+		t->off = OFF_NO;
+	}
 	t->line = level;
 	t->from_soft = context(a->ev) == KT_AT_SOFT_TIMER;
 	t->from_irq = context(a->ev) != KT_AT_TASK;
@@ -157,6 +161,7 @@ static void on_restore(struct at *a)
 	a->v->loaded = true;
 	a->v->load_since_exit = true;
 	a->v->blocked_ns = 0;
+	a->v->quiet_ns = 0;
 }
 
 static void on_evaluation(struct at *a)
@@ -194,6 +199,12 @@ static void on_flush(struct at *a)
 	t->flush_word = a->ev->lr.lr;
 	t->flush_ns = a->ev->ts_ns;
 	t->line_at_flush = (a->ev->lr.state & KT_LR_LINE) != 0;
+	if (t->flush_lr) {
+		t->off = OFF_NO;
+	} else if ((a->ev->lr.state & (KT_LR_HW | KT_LR_LINE | KT_LR_ENABLED)) == (KT_LR_HW | KT_LR_LINE)) {
+		t->off = OFF_ROSE;
+		t->off_ns = a->ev->ts_ns;
+	}
 	t->folding = false;
 	t->open = t->flush_lr != KT_LR_EMPTY;
 	a->v->lr_busy = true;
@@ -244,6 +255,8 @@ static void on_entry(struct at *a)
 	v->ran = true;
 	v->entry_ns = a->ev->ts_ns;
 	v->entry_pc = a->ev->run.pc;
+	if (v->handler_open)
+		v->quiet_ns = v->handler_ns;
 	v->handler_open = false;
 	v->put_since_exit = v->load_since_exit = v->excused = false;
 	v->owe_user = v->owe_wfx = v->owe_wakeup = v->woke = false;
@@ -304,6 +317,7 @@ static void on_reset(struct at *a)
 	struct rule_vcpu *v = a->v;
 
 	v->reset_ns = a->ev->ts_ns;
+	v->reset_maps = 0;
 	v->excused = true;
 	v->owe_user = false;
 	for (unsigned int i = 0; i < KT_TIMER_NR; i++) {
@@ -330,6 +344,8 @@ static void on_timer_event(struct at *a)
 		break;
 	case KT_EV_WIRE:
 		a->r->wires_seen = true;
+		if (t->off == OFF_ROSE)
+			t->off = OFF_SAMPLED;
 		if (t->folding) {
 			t->fold_wire = a->ev->level.level;
 			t->fold_wire_ns = a->ev->ts_ns;

@@ -294,10 +294,21 @@ void kt_step_host_irq(struct at *a)
 		      "the host's timer interrupt lowered the line");
 		return;
 	}
-	/* The guest was quicker and switched its timer off. */
+	/* The guest was quicker and switched its timer off ... */
 	if (a->v->handler_open) {
 		a->v->handler_open = false;
+		a->v->quiet_ns = a->v->handler_ns;
 		legal(a);
+	}
+	/* ... or it did not: the registers still hold an expiry from before the interrupt. */
+	if (a->ev->kind == KT_EV_SAVE && a->v->quiet_ns && a->t->line == 0 && a->t->offset_known &&
+	    fires(a->ev->regs.ctl)) {
+		uint64_t due_ns = kt_model_deadline_ns(a->r->opts.model, a->vcpu, a->ev->regs.cval_ticks,
+						       a->t->offset_ticks);
+
+		if (due_ns && due_ns <= a->v->quiet_ns)
+			kt_broke(a, a->v->quiet_ns,
+				 "the host took the interrupt of a timer that had fired, and the line stayed low");
 	}
 }
 

@@ -15,6 +15,8 @@
 #define KT_LR2_PENDING	(1ull << 28)
 #define KT_LR2_ACTIVE	(1ull << 29)
 #define KT_LR2_HW	(1ull << 31)
+#define KT_LR3_EOI	(1ull << 41)	/* not HW: the guest's end of the interrupt is an exit */
+#define KT_LR2_EOI	(1ull << 19)
 
 /* enum kt_lr_value: bit 0 pending, bit 1 active */
 static inline unsigned int kt_lr_state(__u64 lr, int v2)
@@ -35,6 +37,11 @@ static inline __u32 kt_lr_pintid(__u64 lr, int v2)
 static inline int kt_lr_hw(__u64 lr, int v2)
 {
 	return v2 ? (lr >> 31) & 1 : (lr >> 61) & 1;
+}
+
+static inline int kt_lr_eoi(__u64 lr, int v2)
+{
+	return !kt_lr_hw(lr, v2) && (lr & (v2 ? KT_LR2_EOI : KT_LR3_EOI));
 }
 
 #endif
