@@ -189,6 +189,14 @@ build-test:
 deps:
 	$(Q)scripts/deps build test lab
 
+# Builds a kernel (10 minutes, once) and thirty broken ones (half an hour, once), then boots
+# each: fifteen minutes.  Not part of test.
+kernel-test: all arm64
+	$(Q)scripts/kernel-test --image tracepoints >/dev/null
+	$(Q)scripts/run-tests tests/lab/tracepoints.t
+	$(Q)scripts/kernel-test
+	$(Q)scripts/kernel-test --cost
+
 demo:
 	$(Q)scripts/demo
 
@@ -233,7 +241,7 @@ man: $(MAN)
 # ---- quality ----
 
 lint: $(SKELETONS)
-	$(Q)shellcheck -x -e SC1091,SC2016,SC2034,SC2154 scripts/lab scripts/deps scripts/demo scripts/fuzz scripts/cover scripts/bench-* scripts/completion.bash \
+	$(Q)shellcheck -x -e SC1091,SC2016,SC2034,SC2154 scripts/lab scripts/deps scripts/demo scripts/fuzz scripts/cover scripts/kernel-test scripts/bench-* scripts/completion.bash \
 		.ci/run tests/lib.sh tests/cli/*.t tests/lab/*.t tests/golden/*.t tests/check/*.t tests/machine/*.t tests/build/*.t tests/proof/*.t
 	$(Q)cppcheck --quiet --std=c11 --error-exitcode=1 --enable=warning,portability --inline-suppr \
 		--suppress=missingIncludeSystem -Iinclude -Ilib -Icli '-DKT_VERSION="x"' lib cli
@@ -289,9 +297,9 @@ clean:
 	rm -rf $(O)
 
 help:
-	@echo "all arm64 | demo test check build-test proof lab-test | lint check-headers asan fuzz cover"
+	@echo "all arm64 | demo test check build-test proof lab-test kernel-test | lint check-headers asan fuzz cover"
 	@echo "bench-capture bench-offline | docs man install uninstall deps clean"
 
 -include $(shell find $(O) -name '*.d' 2>/dev/null)
-.PHONY: FORCE all test-all arm64 lab-programs unit check build-test lab-test test deps demo check-headers docs docs-check man proof \
+.PHONY: FORCE kernel-test all test-all arm64 lab-programs unit check build-test lab-test test deps demo check-headers docs docs-check man proof \
 	lint asan fuzz cover bench-offline bench-capture install uninstall clean help
