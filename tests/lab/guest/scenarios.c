@@ -23,7 +23,7 @@ bool wait_taken(struct cpu *c, enum timer t, uint64_t want)
 
 static bool wait_status(enum timer t)
 {
-	uint64_t end = counter(t) + us_to_ticks(LIMIT_US);
+	uint64_t end = counter(t) + us_to_ticks(limit_us());
 
 	while (!(get_ctl(t) & CTL_ISTATUS))
 		if (counter(t) > end)
