@@ -8,11 +8,13 @@
 #   make test        everything that CI runs
 #   make help        all targets
 #
-#   V=1 shows commands; O=DIR builds elsewhere; WITH_BPF=0 leaves recording out.
+#   V=1 shows commands; O=DIR builds elsewhere; WITH_BPF=0 and WITH_FTRACE=0 leave that way
+#   of recording out.
 
 O ?= build
 V ?= 0
 WITH_BPF ?= $(if $(HAVE_BPF),1,0)
+WITH_FTRACE ?= $(if $(HAVE_FTRACE),1,0)
 CROSS ?= aarch64-linux-gnu-
 CLANG ?= clang
 BPFTOOL ?= bpftool
@@ -37,6 +39,7 @@ VERSION := $(or $(shell git describe --always --dirty 2>/dev/null),$(file <VERSI
 # What recording needs to be built; without it every command that reads files still works.
 BPFTOOL_PATH := $(firstword $(shell command -v $(BPFTOOL) 2>/dev/null) $(wildcard /usr/sbin/bpftool))
 HAVE_BPF := $(and $(shell command -v $(CLANG) 2>/dev/null),$(BPFTOOL_PATH),$(shell $(PKG_CONFIG) --exists libbpf libelf zlib libcap 2>/dev/null && echo yes))
+HAVE_FTRACE := $(shell $(PKG_CONFIG) --exists libtracefs libtraceevent libbpf libelf zlib 2>/dev/null && echo yes)
 
 WARNINGS := -Wall
 WARNINGS += -Wextra
@@ -54,16 +57,22 @@ endif
 
 CFLAGS ?= -O2 -g
 BASE_CFLAGS := -std=gnu11 -Iinclude -Ilib -Icli $(WARNINGS) -MMD -MP \
-	-ffile-prefix-map=$(CURDIR)=. -DKT_VERSION='"$(VERSION)"'
+	-ffile-prefix-map=$(CURDIR)=. -DKT_VERSION='"$(VERSION)"' \
+	-DKT_WITH_BPF=$(WITH_BPF) -DKT_WITH_FTRACE=$(WITH_FTRACE)
 
 LIB_SRC := $(wildcard lib/*.c)
 BPF_ONLY_SRC := cli/source_bpf.c cli/bpf_explain.c
-CLI_SRC := $(filter-out $(BPF_ONLY_SRC) cli/source_none.c,$(wildcard cli/*.c))
-CLI_SRC += $(if $(filter 1,$(WITH_BPF)),$(BPF_ONLY_SRC),cli/source_none.c)
+FTRACE_ONLY_SRC := cli/source_ftrace.c cli/ftrace_pages.c cli/ftrace_plan.c cli/ftrace_instance.c cli/btf_path.c
+CLI_SRC := $(filter-out $(BPF_ONLY_SRC) $(FTRACE_ONLY_SRC),$(wildcard cli/*.c))
+CLI_SRC += $(if $(filter 1,$(WITH_BPF)),$(BPF_ONLY_SRC))
+CLI_SRC += $(if $(filter 1,$(WITH_FTRACE)),$(FTRACE_ONLY_SRC))
 
 all: $(O)/kvmtimer-trace
 ifneq ($(WITH_BPF),1)
-	@echo "built without recording: clang, bpftool, libbpf-dev, libelf-dev, zlib1g-dev or libcap-dev is missing"
+	@echo "built without recording through BPF: clang, bpftool, libbpf-dev, libelf-dev, zlib1g-dev or libcap-dev is missing"
+endif
+ifneq ($(WITH_FTRACE),1)
+	@echo "built without recording through ftrace: libtracefs-dev, libtraceevent-dev, libbpf-dev, libelf-dev or zlib1g-dev is missing"
 endif
 
 # ---- BPF: the same object for every kernel, made into a skeleton header ----
@@ -96,14 +105,19 @@ $(1)/%.o: %.c
 $(1)/cli/source_bpf.o: $$(SKELETONS)
 endef
 
-$(eval $(call compile,$(O)/obj,$$(CC),-I$(O)/bpf))
-$(eval $(call compile,$(O)/arm64/obj,$$(CROSS)gcc,-I$(O)/bpf -isystem $$(SYSROOT)/usr/include -isystem $$(SYSROOT)/usr/include/aarch64-linux-gnu))
+# libtracefs includes libtraceevent's headers by their bare names.
+TRACE_INCLUDE = -isystem $(1)/usr/include/tracefs -isystem $(1)/usr/include/traceevent
+
+$(eval $(call compile,$(O)/obj,$$(CC),-I$(O)/bpf $$(call TRACE_INCLUDE)))
+$(eval $(call compile,$(O)/arm64/obj,$$(CROSS)gcc,-I$(O)/bpf -isystem $$(SYSROOT)/usr/include -isystem $$(SYSROOT)/usr/include/aarch64-linux-gnu $$(call TRACE_INCLUDE,$$(SYSROOT))))
 
 $(O)/libkt.a: $(LIB_SRC:%.c=$(O)/obj/%.o)
 	$(call msg,AR,$@)
 	$(Q)rm -f $@ && $(AR) rcs $@ $^
 
-CLI_LIBS := $(if $(filter 1,$(WITH_BPF)),-lbpf -lelf -lz -lcap) -ljson-c -lm
+CLI_LIBS := $(if $(filter 1,$(WITH_FTRACE)),-ltracefs -ltraceevent)
+CLI_LIBS += $(if $(filter 1,$(WITH_BPF) $(WITH_FTRACE)),-lbpf -lelf -lz) $(if $(filter 1,$(WITH_BPF)),-lcap)
+CLI_LIBS += -ljson-c -lm
 
 $(O)/kvmtimer-trace: $(CLI_SRC:%.c=$(O)/obj/%.o) $(O)/libkt.a
 	$(call msg,LD,$@)

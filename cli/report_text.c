@@ -8,6 +8,7 @@
 #include "escape.h"
 #include "event.h"
 #include "report.h"
+#include "probes.h"
 #include "text.h"
 
 #define MOST_VCPUS 16
@@ -279,9 +280,7 @@ void kt_report_lacks(const struct kt_session *s, void (*fn)(void *arg, const cha
 		fn(arg, line);
 	}
 	for (size_t i = 0; kt_facts_at(s->facts, i, &key, &value); i++) {
-		if (strncmp(key, "capture.probe.", 14) || !strcmp(value, "raw_tp") ||
-		    !strcmp(value, "kprobe") || !strcmp(value, "kretprobe") ||
-		    !strcmp(value, "fentry"))
+		if (strncmp(key, "capture.probe.", 14) || kt_how_works(value))
 			continue;
 		snprintf(line, sizeof(line), "not observed: %s (%s)", key + 14, kt_safe(value));
 		fn(arg, line);

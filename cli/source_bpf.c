@@ -25,7 +25,8 @@
 #define DEFAULT_SIDE_BYTES (1u << 20)
 #define SIDE_BATCH 512
 
-struct kt_capture {
+struct bpf_capture {
+	struct kt_capture base;
 	struct kvmtimer_bpf *skel;
 	struct bpf_link *links[KT_PROBES_MAX];
 	struct kt_cpu *cpus;
@@ -42,6 +43,13 @@ struct kt_capture {
 	uint64_t idents_seen, pass_ns;
 	int stats_fd;
 };
+
+static struct bpf_capture *bpf_capture(struct kt_capture *base)
+{
+	return (struct bpf_capture *)base;
+}
+
+static void bpf_close(struct kt_capture *base);
 
 /* ---- loading ---- */
 
@@ -111,7 +119,7 @@ static size_t page_up(size_t n)
 
 static int on_side(void *arg, void *data, size_t size);
 
-static int map_rings(struct kt_capture *c)
+static int map_rings(struct bpf_capture *c)
 {
 	const struct kt_knobs *k = &c->skel->rodata->knobs;
 	int err;
@@ -158,11 +166,13 @@ static int attach_one(struct bpf_program *prog, const struct kt_probe *p, const 
 	case KT_HOW_FENTRY:
 		*link = bpf_program__attach_trace(prog);
 		break;
+	default:
+		return -EINVAL;
 	}
 	return *link ? 0 : -errno;
 }
 
-static int attach_all(struct kt_capture *c, struct kt_facts *facts)
+static int attach_all(struct bpf_capture *c, struct kt_facts *facts)
 {
 	uint8_t gic = c->skel->rodata->knobs.gic;
 	int err, i;
@@ -217,10 +227,10 @@ static int choose_programs(struct kvmtimer_bpf *skel, const struct kt_capture_op
 	return err;
 }
 
-int kt_capture_open(const struct kt_capture_opts *o, struct kt_facts *facts,
+static int bpf_open(const struct kt_capture_opts *o, struct kt_facts *facts,
 		    struct kt_capture **out)
 {
-	struct kt_capture *c;
+	struct bpf_capture *c;
 	int err;
 
 	err = kt_check_host();
@@ -229,6 +239,7 @@ int kt_capture_open(const struct kt_capture_opts *o, struct kt_facts *facts,
 	c = calloc(1, sizeof(*c));
 	if (!c)
 		return kt_err(-ENOMEM, "out of memory");
+	c->base.ops = &kt_source_bpf;
 	c->stats_fd = -1;
 	kt_libbpf_quiet();
 	c->skel = kvmtimer_bpf__open();
@@ -253,16 +264,16 @@ int kt_capture_open(const struct kt_capture_opts *o, struct kt_facts *facts,
 		err = attach_all(c, facts);
 	if (err)
 		goto out;
-	*out = c;
+	*out = &c->base;
 	return 0;
 out:
-	kt_capture_close(c);
+	bpf_close(&c->base);
 	return err;
 }
 
 /* ---- reading ---- */
 
-static int flush_side(struct kt_capture *c)
+static int flush_side(struct bpf_capture *c)
 {
 	size_t n = c->side_n;
 
@@ -273,7 +284,7 @@ static int flush_side(struct kt_capture *c)
 
 static int on_side(void *arg, void *data, size_t size)
 {
-	struct kt_capture *c = arg;
+	struct bpf_capture *c = arg;
 
 	if (size < sizeof(struct kt_event))
 		return 0;
@@ -283,7 +294,7 @@ static int on_side(void *arg, void *data, size_t size)
 	return c->sink_err;
 }
 
-static int drain_side(struct kt_capture *c)
+static int drain_side(struct bpf_capture *c)
 {
 	int n;
 
@@ -325,7 +336,7 @@ static int take_idents(int fd, struct kt_ident **out, size_t *n)
  * A vCPU's row is written again when its thread becomes known; the map gives
  * rows in no order, and the newest must come last.
  */
-static int drain_idents(struct kt_capture *c)
+static int drain_idents(struct bpf_capture *c)
 {
 	uint64_t written = c->skel->bss->nr_idents;
 	struct kt_ident *rows = NULL;
@@ -345,7 +356,7 @@ static int drain_idents(struct kt_capture *c)
 }
 
 /* Times the kernel did not run a program at all: our own counters never see them. */
-static uint64_t skipped(struct kt_capture *c, int i)
+static uint64_t skipped(struct bpf_capture *c, int i)
 {
 	struct bpf_prog_info info = {};
 	struct bpf_program *prog;
@@ -359,7 +370,7 @@ static uint64_t skipped(struct kt_capture *c, int i)
 	return info.recursion_misses;
 }
 
-static int drain_side_losses(struct kt_capture *c, uint64_t now_ns)
+static int drain_side_losses(struct bpf_capture *c, uint64_t now_ns)
 {
 	struct kt_loss loss = { .from_ns = c->pass_ns, .until_ns = now_ns,
 				.stream = KT_STREAM_SIDE };
@@ -382,7 +393,7 @@ static int drain_side_losses(struct kt_capture *c, uint64_t now_ns)
 	return sum ? c->sink->rings.loss(c->sink->rings.arg, &loss) : 0;
 }
 
-static bool stopped(const struct kt_capture *c)
+static bool stopped(const struct bpf_capture *c)
 {
 	int i;
 
@@ -392,8 +403,9 @@ static bool stopped(const struct kt_capture *c)
 	return true;
 }
 
-int kt_capture_drain(struct kt_capture *c, uint64_t now_ns, const struct kt_capture_sink *sink)
+static int bpf_drain(struct kt_capture *base, uint64_t now_ns, const struct kt_capture_sink *sink)
 {
+	struct bpf_capture *c = bpf_capture(base);
 	bool final = stopped(c);
 	int err;
 
@@ -410,8 +422,9 @@ int kt_capture_drain(struct kt_capture *c, uint64_t now_ns, const struct kt_capt
 	return err;
 }
 
-void kt_capture_stop(struct kt_capture *c)
+static void bpf_stop(struct kt_capture *base)
 {
+	struct bpf_capture *c = bpf_capture(base);
 	int i;
 
 	for (i = 0; i < kt_nr_probes; i++) {
@@ -420,14 +433,14 @@ void kt_capture_stop(struct kt_capture *c)
 	}
 }
 
-uint64_t kt_capture_watermark_ns(const struct kt_capture *c)
+static uint64_t bpf_watermark_ns(const struct kt_capture *base)
 {
-	return kt_rings_watermark_ns(c->rings);
+	return kt_rings_watermark_ns(((const struct bpf_capture *)base)->rings);
 }
 
 /* ---- figures ---- */
 
-static double mean_cost_ns(struct kt_capture *c)
+static double mean_cost_ns(struct bpf_capture *c)
 {
 	uint64_t ns = 0, runs = 0;
 	int i;
@@ -447,12 +460,14 @@ static double mean_cost_ns(struct kt_capture *c)
 	return runs ? (double)ns / runs : 0;
 }
 
-void kt_capture_stats(struct kt_capture *c, struct kt_capture_stats *out)
+static void bpf_stats(struct kt_capture *base, struct kt_capture_stats *out)
 {
+	struct bpf_capture *c = bpf_capture(base);
 	const struct kt_knobs *k = &c->skel->rodata->knobs;
 
 	memset(out, 0, sizeof(*out));
 	out->events = kt_rings_taken(c->rings) + c->side_taken;
+	out->records = out->events;
 	out->lost = kt_rings_lost(c->rings) + c->lost_extra;
 	out->lost_idents = c->skel->bss->lost_idents;
 	out->fill_permille = kt_rings_fill_permille(c->rings);
@@ -461,24 +476,26 @@ void kt_capture_stats(struct kt_capture *c, struct kt_capture_stats *out)
 	out->cost_ns = mean_cost_ns(c);
 }
 
-int kt_capture_measure(struct kt_capture *c, bool on)
+static int bpf_measure(struct kt_capture *base, bool on)
 {
+	struct bpf_capture *c = bpf_capture(base);
+
 	if (c->stats_fd >= 0)
 		close(c->stats_fd);
 	c->stats_fd = on ? bpf_enable_stats(BPF_STATS_RUN_TIME) : -1;
 	return on && c->stats_fd < 0 ? -errno : 0;
 }
 
-void kt_capture_new_file(struct kt_capture *c)
+static void bpf_new_file(struct kt_capture *base)
 {
-	c->skel->bss->file_epoch++;
+	bpf_capture(base)->skel->bss->file_epoch++;
 }
 
-void kt_capture_close(struct kt_capture *c)
+static void bpf_close(struct kt_capture *base)
 {
-	if (!c)
-		return;
-	kt_capture_stop(c);
+	struct bpf_capture *c = bpf_capture(base);
+
+	bpf_stop(base);
 	if (c->stats_fd >= 0)
 		close(c->stats_fd);
 	ring_buffer__free(c->side);
@@ -490,3 +507,15 @@ void kt_capture_close(struct kt_capture *c)
 	kvmtimer_bpf__destroy(c->skel);
 	free(c);
 }
+
+const struct kt_source_ops kt_source_bpf = {
+	.name = "bpf",
+	.open = bpf_open,
+	.drain = bpf_drain,
+	.stop = bpf_stop,
+	.watermark_ns = bpf_watermark_ns,
+	.stats = bpf_stats,
+	.measure = bpf_measure,
+	.new_file = bpf_new_file,
+	.close = bpf_close,
+};
