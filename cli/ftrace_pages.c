@@ -2,33 +2,31 @@
 #include "ftrace_pages.h"
 
 #include <errno.h>
-#include <event-parse.h>
 #include <fcntl.h>
-#include <inttypes.h>
-#include <kbuffer.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "ftrace_page.h"
 #include "log.h"
 
+/* One CPU's buffer of one instance. */
 struct cursor {
+	struct kt_tracefs *t;
+	uint32_t cpu;
 	int fd;
-	struct kbuffer *page;
 	char *memory;
-	void *data;			/* of the next record; NULL = ask the kernel again */
-	unsigned long long ts_ns;
+	struct kt_trace_page page;	/* at the next record; data NULL = ask the kernel again */
 	uint64_t last_ns;		/* of the newest record given out */
 	uint64_t missed, told;		/* by page headers; by kt_pages_untold */
 	uint64_t pages;			/* read in this drain */
 };
 
 struct kt_pages {
-	struct kt_tracefs *t;
-	struct cursor *cpu;
-	uint32_t nr_cpus;
-	uint32_t *heap, nr_heap;	/* CPUs that have a record, the oldest on top */
+	struct cursor *cursor;
+	uint32_t nr;
+	uint32_t *heap, nr_heap;	/* cursors that have a record, the oldest on top */
 	size_t page_bytes;
 	uint64_t buffer_bytes;
 	struct kt_pages_stats stats;
@@ -58,38 +56,29 @@ static size_t page_bytes(void)
 	return bytes;
 }
 
-/* The next record of this CPU, reading a page when the last one is used up. */
-static int advance(struct kt_pages *p, uint32_t i, const struct kt_pages_sink *sink)
+/* Reads pages until there is a record or the kernel has no more. */
+static int next_page(struct kt_pages *p, struct cursor *c, const struct kt_pages_sink *sink)
 {
-	struct cursor *c = &p->cpu[i];
-	int missed;
+	int64_t missed;
 	ssize_t n;
 
-	if (c->fd < 0)
-		return 0;
-	if (c->data)
-		c->data = kbuffer_next_event(c->page, &c->ts_ns);
-	while (!c->data) {
+	while (!c->page.data && c->fd >= 0) {
 		n = read(c->fd, c->memory, p->page_bytes);
 		if (n < 0 && errno != EAGAIN && errno != EINTR)
-			return kt_err(-errno, "cannot read the trace buffer of CPU %u: %s", i,
+			return kt_err(-errno, "cannot read the trace buffer of CPU %u: %s", c->cpu,
 				      strerror(errno));
 		if (n <= 0)
 			return 0;
 		c->pages++;
-		if (kbuffer_load_subbuffer(c->page, c->memory))
-			return kt_err(-EPROTO, "the trace buffer of CPU %u has a page that this "
-				      "build cannot read", i);
-		missed = kbuffer_missed_events(c->page);
-		c->data = kbuffer_read_event(c->page, &c->ts_ns);
+		missed = kt_trace_page_start(&c->page, c->memory, n);
 		if (missed) {
-			uint64_t until = c->data ? c->ts_ns : c->last_ns;
+			uint64_t until = c->page.data ? c->page.ts_ns : c->last_ns;
 			uint64_t count = missed > 0 ? missed : 0;
 			int err;
 
 			c->missed += count;
 			p->stats.missed += count;
-			err = sink->gap(sink->arg, i, c->last_ns, until, count);
+			err = sink->gap(sink->arg, c->cpu, c->last_ns, until, count);
 			if (err)
 				return err;
 		}
@@ -97,17 +86,25 @@ static int advance(struct kt_pages *p, uint32_t i, const struct kt_pages_sink *s
 	return 0;
 }
 
+/* The next record of this buffer, reading a page when the last one is used up. */
+static inline int advance(struct kt_pages *p, struct cursor *c, const struct kt_pages_sink *sink)
+{
+	if (c->page.data)
+		kt_trace_page_next(&c->page);
+	return c->page.data ? 0 : next_page(p, c, sink);
+}
+
 /* ---- the heap ---- */
 
 static uint64_t key(const struct kt_pages *p, uint32_t at)
 {
-	return p->cpu[p->heap[at]].ts_ns;
+	return p->cursor[p->heap[at]].page.ts_ns;
 }
 
 static void sift_down(struct kt_pages *p, uint32_t at)
 {
 	for (;;) {
-		uint32_t child = 2 * at + 1, cpu = p->heap[at];
+		uint32_t child = 2 * at + 1, moved = p->heap[at];
 
 		if (child >= p->nr_heap)
 			return;
@@ -116,7 +113,7 @@ static void sift_down(struct kt_pages *p, uint32_t at)
 		if (key(p, at) <= key(p, child))
 			return;
 		p->heap[at] = p->heap[child];
-		p->heap[child] = cpu;
+		p->heap[child] = moved;
 		at = child;
 	}
 }
@@ -124,14 +121,14 @@ static void sift_down(struct kt_pages *p, uint32_t at)
 static void build_heap(struct kt_pages *p, uint64_t until_ns)
 {
 	p->nr_heap = 0;
-	for (uint32_t i = 0; i < p->nr_cpus; i++)
-		if (p->cpu[i].data && p->cpu[i].ts_ns < until_ns)
+	for (uint32_t i = 0; i < p->nr; i++)
+		if (p->cursor[i].page.data && p->cursor[i].page.ts_ns < until_ns)
 			p->heap[p->nr_heap++] = i;
 	for (uint32_t at = p->nr_heap / 2; at-- > 0;)
 		sift_down(p, at);
 }
 
-/* The second oldest: up to there one CPU's records need no comparison. */
+/* The second oldest: up to there one buffer's records need no comparison. */
 static uint64_t runner_up(const struct kt_pages *p, uint64_t until_ns)
 {
 	uint64_t next = until_ns;
@@ -147,32 +144,32 @@ int kt_pages_drain(struct kt_pages *p, uint64_t until_ns, const struct kt_pages_
 	int err = 0;
 
 	p->stats.fill_permille = 0;
-	for (uint32_t i = 0; i < p->nr_cpus && !err; i++) {
-		p->cpu[i].pages = 0;
-		if (!p->cpu[i].data)
-			err = advance(p, i, sink);
+	for (uint32_t i = 0; i < p->nr && !err; i++) {
+		p->cursor[i].pages = 0;
+		if (!p->cursor[i].page.data)
+			err = advance(p, &p->cursor[i], sink);
 	}
 	if (err)
 		return err;
 	build_heap(p, until_ns);
 	while (p->nr_heap && !err) {
-		uint32_t i = p->heap[0];
-		struct cursor *c = &p->cpu[i];
+		struct cursor *c = &p->cursor[p->heap[0]];
 		uint64_t limit = runner_up(p, until_ns);
 
 		do {
 			p->stats.records++;
-			c->last_ns = c->ts_ns;
-			err = sink->record(sink->arg, i, c->ts_ns, c->data);
+			c->last_ns = c->page.ts_ns;
+			err = sink->record(sink->arg, c->cpu, c->page.ts_ns, c->page.data,
+					   kt_trace_page_size(&c->page));
 			if (!err)
-				err = advance(p, i, sink);
-		} while (!err && c->data && c->ts_ns < limit);
-		if (!c->data || c->ts_ns >= until_ns)
+				err = advance(p, c, sink);
+		} while (!err && c->page.data && c->page.ts_ns < limit);
+		if (!c->page.data || c->page.ts_ns >= until_ns)
 			p->heap[0] = p->heap[--p->nr_heap];
 		sift_down(p, 0);
 	}
-	for (uint32_t i = 0; i < p->nr_cpus; i++) {
-		uint64_t fill = p->cpu[i].pages * p->page_bytes * 1000 / p->buffer_bytes;
+	for (uint32_t i = 0; i < p->nr; i++) {
+		uint64_t fill = p->cursor[i].pages * p->page_bytes * 1000 / p->buffer_bytes;
 
 		if (fill > p->stats.fill_permille)
 			p->stats.fill_permille = fill > 1000 ? 1000 : fill;
@@ -194,14 +191,13 @@ static uint64_t count_of(const char *stats, const char *name)
 	return 0;
 }
 
-uint64_t kt_pages_untold(struct kt_pages *p, uint32_t i)
+static uint64_t untold(struct cursor *c)
 {
-	struct cursor *c = &p->cpu[i];
 	uint64_t lost, news;
 	char path[64], *text;
 
-	snprintf(path, sizeof(path), "per_cpu/cpu%u/stats", i);
-	text = kt_tracefs_read(p->t, path);
+	snprintf(path, sizeof(path), "per_cpu/cpu%u/stats", c->cpu);
+	text = kt_tracefs_read(c->t, path);
 	if (!text)
 		return 0;
 	lost = count_of(text, "overrun") + count_of(text, "commit overrun") +
@@ -212,45 +208,53 @@ uint64_t kt_pages_untold(struct kt_pages *p, uint32_t i)
 	return news;
 }
 
-/* ---- opening ---- */
-
-static int open_cpu(struct kt_pages *p, uint32_t i)
+uint64_t kt_pages_untold(struct kt_pages *p, uint32_t cpu)
 {
-	struct cursor *c = &p->cpu[i];
-	char path[64];
-	int one = 1;
+	uint64_t sum = 0;
 
-	snprintf(path, sizeof(path), "per_cpu/cpu%u/trace_pipe_raw", i);
-	c->fd = kt_tracefs_open_file(p->t, path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
-	/* A CPU that is possible but has no buffer gives nothing. */
-	if (c->fd < 0 && c->fd != -ENOENT && c->fd != -ENODEV && c->fd != -ENXIO)
-		return kt_err(c->fd, "cannot open the trace buffer of CPU %u: %s", i,
-			      strerror(-c->fd));
-	c->memory = malloc(p->page_bytes);
-	c->page = kbuffer_alloc(sizeof(long) == 8 ? KBUFFER_LSIZE_8 : KBUFFER_LSIZE_4,
-				*(char *)&one ? KBUFFER_ENDIAN_LITTLE : KBUFFER_ENDIAN_BIG);
-	return c->memory && c->page ? 0 : kt_err(-ENOMEM, "out of memory");
+	for (uint32_t i = 0; i < p->nr; i++)
+		if (p->cursor[i].cpu == cpu)
+			sum += untold(&p->cursor[i]);
+	return sum;
 }
 
-int kt_pages_open(struct kt_tracefs *t, uint32_t nr_cpus, uint64_t buffer_bytes,
-		  struct kt_pages **out)
+/* ---- opening ---- */
+
+static int open_cursor(struct kt_pages *p, struct cursor *c, struct kt_tracefs *t, uint32_t cpu)
 {
+	char path[64];
+
+	c->t = t;
+	c->cpu = cpu;
+	snprintf(path, sizeof(path), "per_cpu/cpu%u/trace_pipe_raw", cpu);
+	c->fd = kt_tracefs_open_file(t, path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	/* A CPU that is possible but has no buffer gives nothing. */
+	if (c->fd < 0 && c->fd != -ENOENT && c->fd != -ENODEV && c->fd != -ENXIO)
+		return kt_err(c->fd, "cannot open the trace buffer of CPU %u: %s", cpu,
+			      strerror(-c->fd));
+	c->memory = calloc(1, p->page_bytes + 8);
+	return c->memory ? 0 : kt_err(-ENOMEM, "out of memory");
+}
+
+int kt_pages_open(struct kt_tracefs *t, struct kt_tracefs *any, uint32_t nr_cpus,
+		  uint64_t buffer_bytes, struct kt_pages **out)
+{
+	uint32_t nr = any ? 2 * nr_cpus : nr_cpus;
 	struct kt_pages *p = calloc(1, sizeof(*p));
 	int err = 0;
 
 	if (!p)
 		return kt_err(-ENOMEM, "out of memory");
-	p->t = t;
 	p->page_bytes = page_bytes();
 	p->buffer_bytes = buffer_bytes ? buffer_bytes : 1;
-	p->cpu = calloc(nr_cpus, sizeof(*p->cpu));
-	p->heap = calloc(nr_cpus, sizeof(*p->heap));
-	if (!p->cpu || !p->heap) {
+	p->cursor = calloc(nr, sizeof(*p->cursor));
+	p->heap = calloc(nr, sizeof(*p->heap));
+	if (!p->cursor || !p->heap) {
 		kt_pages_close(p);
 		return kt_err(-ENOMEM, "out of memory");
 	}
-	for (; p->nr_cpus < nr_cpus && !err; p->nr_cpus++)
-		err = open_cpu(p, p->nr_cpus);
+	for (; p->nr < nr && !err; p->nr++)
+		err = open_cursor(p, &p->cursor[p->nr], p->nr < nr_cpus ? t : any, p->nr % nr_cpus);
 	if (err) {
 		kt_pages_close(p);
 		return err;
@@ -263,13 +267,12 @@ void kt_pages_close(struct kt_pages *p)
 {
 	if (!p)
 		return;
-	for (uint32_t i = 0; i < p->nr_cpus; i++) {
-		if (p->cpu[i].fd >= 0)
-			close(p->cpu[i].fd);
-		free(p->cpu[i].memory);
-		kbuffer_free(p->cpu[i].page);
+	for (uint32_t i = 0; i < p->nr; i++) {
+		if (p->cursor[i].fd >= 0)
+			close(p->cursor[i].fd);
+		free(p->cursor[i].memory);
 	}
-	free(p->cpu);
+	free(p->cursor);
 	free(p->heap);
 	free(p);
 }
