@@ -33,11 +33,12 @@ struct vm {
 	uint32_t tgid, vm_gen;
 };
 
-/* The vCPU that a thread last loaded: for what happens after its put. */
 struct thread {
 	struct thread *next;
 	uint32_t tid;
-	struct life *life;
+	struct life *life;	/* that it last loaded: for what happens after its put */
+	struct life *working;	/* that it enables or resets, on whatever CPU */
+	uint32_t gaps;		/* of the whole capture when that was told */
 };
 
 /* After its put a vCPU gives its thread only what the put itself says. */
@@ -48,6 +49,7 @@ struct cpu {
 	uint32_t bound_tid;
 	uint8_t phase, save_flags;
 	struct life *soft;	/* whose soft timer's callback may be running */
+	bool soft_unknown;	/* one is, and nobody told whose */
 	uint64_t soft_ptr, soft_expires_ns;
 	struct life *cached;	/* of the LR samples, as the BPF source has it */
 	uint32_t cached_gen, lr_open;
@@ -71,6 +73,7 @@ struct kt_live {
 	struct vm *vms;
 	struct thread *threads[BUCKETS];
 	uint32_t handles, gen;	/* gen counts ends of vCPUs */
+	uint32_t gaps;
 	uint64_t events, untold;
 };
 
@@ -289,40 +292,60 @@ static void read_offsets(struct life *v, const struct kt_live_rec *rec)
 		return;
 	}
 	for (unsigned int t = 0; t < 2; t++) {
-		const uint64_t *p = &rec->v[KT_LV_OFFSET + 4 * t];
+		const uint64_t *p = &rec->v[KT_LV_OFFSET + 3 * t];
 
-		if (!has(rec, KT_LV_OFFSET + 4 * t))
+		if (!has(rec, KT_LV_OFFSET + 3 * t))
 			continue;
 		/* What a null pointer leads to was not fetched: the buffer holds rubbish there. */
-		v->offset[t] = (p[0] ? p[1] : 0) + (p[2] ? p[3] : 0);
+		v->offset[t] = p[0] ? p[1] : 0;
 		v->offset_known |= 1u << t;
+		/* A second offset, of a guest hypervisor: fetching through null costs a fault each time. */
+		if (p[2])
+			v->offset_known &= ~(1u << t);
 	}
 }
 
-static void note_thread(struct kt_live *l, uint32_t tid, struct life *v)
-{
-	struct thread **head = &l->threads[bucket(tid)], *t = *head;
-
-	while (t && t->tid != tid)
-		t = t->next;
-	if (!t) {
-		t = calloc(1, sizeof(*t));
-		if (!t)
-			return;
-		t->tid = tid;
-		t->next = *head;
-		*head = t;
-	}
-	t->life = v;
-}
-
-static struct life *life_of_thread(const struct kt_live *l, uint32_t tid)
+static struct thread *find_thread(const struct kt_live *l, uint32_t tid)
 {
 	struct thread *t = l->threads[bucket(tid)];
 
 	while (t && t->tid != tid)
 		t = t->next;
-	return t && t->life->ptr && t->life->tid == tid ? t->life : NULL;
+	return t;
+}
+
+static struct thread *make_thread(struct kt_live *l, uint32_t tid)
+{
+	struct thread **head = &l->threads[bucket(tid)], *t = find_thread(l, tid);
+
+	if (t)
+		return t;
+	t = calloc(1, sizeof(*t));
+	if (!t)
+		return NULL;
+	t->tid = tid;
+	t->next = *head;
+	*head = t;
+	return t;
+}
+
+static struct life *life_of_thread(const struct kt_live *l, uint32_t tid)
+{
+	struct thread *t = find_thread(l, tid);
+
+	return t && t->life && t->life->ptr && t->life->tid == tid ? t->life : NULL;
+}
+
+/* Enabling and resetting may be preempted, and go on elsewhere: the record's vcpu_id must agree. */
+static struct life *life_at_work(const struct kt_live *l, const struct kt_live_rec *rec,
+				 uint32_t vcpu_id)
+{
+	struct thread *t = find_thread(l, rec->tid);
+
+	if (!t || !t->working || !t->working->ptr || t->gaps != l->gaps || !t->working->id_known ||
+	    t->working->vcpu_id != vcpu_id || rec->ctx != KT_FC_TASK)
+		return NULL;
+	return t->working;
 }
 
 /* Another VM or vCPU at a pointer whose former end went missing. */
@@ -370,10 +393,21 @@ static int introduce(struct kt_live *l, struct life *v, uint64_t ts_ns)
 	return publish(l, v, ts_ns);
 }
 
+/* A vCPU that is new on a CPU starts with all its list registers to be told. */
+static void open_lrs(struct kt_live *l, struct cpu *c, struct life *v)
+{
+	if (c->cached == v && c->cached_gen == l->gen)
+		return;
+	c->cached = v;
+	c->cached_gen = l->gen;
+	c->lr_open = ~0u;
+}
+
 static int on_load(struct kt_live *l, const struct kt_live_rec *rec)
 {
 	struct cpu *c = &l->cpu[rec->cpu];
 	struct life *v = find_life(l, rec->v[KT_LV_VCPU]);
+	struct thread *t = make_thread(l, rec->tid);
 	uint32_t tid = read_tid(rec);
 	bool news = false;
 
@@ -395,12 +429,17 @@ static int on_load(struct kt_live *l, const struct kt_live_rec *rec)
 	/* First seen by a reset, the names of its interrupts may have come since. */
 	if (news)
 		read_irqs(v, rec);
+	if (!t)
+		return -ENOMEM;
+	t->working = rec->id == KT_LP_RESET ? v : NULL;
+	t->gaps = l->gaps;
 	if (tid && tid == rec->tid) {
-		note_thread(l, tid, v);
+		t->life = v;
 		if (news)
 			memcpy(v->comm, rec->comm, sizeof(v->comm));
 	}
 	read_offsets(v, rec);
+	open_lrs(l, c, v);
 	c->bound = v;
 	c->bound_tid = rec->tid;
 	c->phase = LOADED;
@@ -466,12 +505,15 @@ static int on_map(struct kt_live *l, const struct kt_live_rec *rec)
 	int err = 0;
 
 	c->soft = NULL;
+	c->soft_unknown = false;
 	/* Without BTF the vcpu_id is first told here. */
 	if (v && !v->id_known) {
 		v->id_known = true;
 		v->vcpu_id = v->vcpu_idx = rec->v[KT_FV_MAP_VCPU];
 		err = introduce(l, v, rec->ts_ns);
 	}
+	if (!v)
+		v = life_at_work(l, rec, rec->v[KT_FV_MAP_VCPU]);
 	who = who_of(l, rec, v);
 	if (err || !who)
 		return err;
@@ -509,15 +551,21 @@ static int on_level(struct kt_live *l, const struct kt_live_rec *rec, uint8_t ki
 	ev.level.level = rec->v[KT_FV_LEVEL_LEVEL] & 1;
 	if (kind == KT_EV_VGIC_UPDATE && !is_ppi(ev.level.irq))
 		return 0;
-	if (!hard)
+	if (!hard) {
 		c->soft = NULL;
-	if (c->soft) {
+		c->soft_unknown = false;
+	}
+	if (c->soft || c->soft_unknown) {
+		/* Maybe on top of another VM's vCPU, so who runs here means nothing. */
 		v = c->soft;
+		who = v ? v->who : thread_who(l, 0);
 		at = KT_AT_SOFT_TIMER;
 	} else {
 		v = bound_life(l, rec);
+		if (!v)
+			v = life_at_work(l, rec, ev.level.traced_vcpu);
+		who = who_of(l, rec, v);
 	}
-	who = who_of(l, rec, v);
 	timer = v ? timer_of_irq(v->irq, ev.level.irq) : KT_TIMER_NONE;
 	/* An interrupt that is no timer's: the PMU's, or one the VMM wires. */
 	if (!who || (v && timer == KT_TIMER_NONE) || !timer_wanted(l, timer))
@@ -589,6 +637,7 @@ static int on_hrtimer_probe(struct kt_live *l, const struct kt_live_rec *rec)
 	uint64_t first = rec->v[KT_LV_HRT_PTR] - lay->timer_hrtimer - lay->timers;
 
 	c->soft = NULL;
+	c->soft_unknown = false;
 	c->soft_ptr = rec->v[KT_LV_HRT_PTR];
 	c->soft_expires_ns = value(rec, KT_LV_HRT_EXPIRES, 0);
 	/* Which of the vCPU's timers it is decides where the vCPU begins: one of them is known. */
@@ -603,8 +652,8 @@ static int on_hrtimer_expire(struct kt_live *l, const struct kt_live_rec *rec)
 	struct kt_event ev = { .kind = KT_EV_HRTIMER_EXPIRE };
 	struct cpu *c = &l->cpu[rec->cpu];
 
-	/* Without a probe on the callback only the thread below it is known, and that may be foreign. */
-	who = c->soft ? c->soft->who : thread_who(l, rec->tid);
+	c->soft_unknown = !c->soft;
+	who = c->soft ? c->soft->who : thread_who(l, 0);
 	if (!who || timer >= KT_TIMER_NR || !timer_wanted(l, timer))
 		return 0;
 	ev.sub = KT_SUB(timer, KT_AT_SOFT_TIMER);
@@ -766,19 +815,13 @@ static int on_vcpu_gone(struct kt_live *l, const struct kt_live_rec *rec)
 
 /* ---- list registers ---- */
 
-/* The vCPU of an LR sample; a new one on this CPU starts with all to be told. */
 static struct life *sampled(struct kt_live *l, const struct kt_live_rec *rec)
 {
-	struct cpu *c = &l->cpu[rec->cpu];
 	struct life *v = bound_life(l, rec);
 
 	if (!v || v->ptr != rec->v[KT_LV_VCPU])
 		return NULL;
-	if (c->cached != v || c->cached_gen != l->gen) {
-		c->cached = v;
-		c->cached_gen = l->gen;
-		c->lr_open = ~0u;
-	}
+	open_lrs(l, &l->cpu[rec->cpu], v);
 	return v;
 }
 
@@ -980,6 +1023,7 @@ void kt_live_gap(struct kt_live *l, uint32_t cpu)
 	if (cpu >= l->opts.nr_cpus)
 		return;
 	c = &l->cpu[cpu];
+	l->gaps++;
 	c->bound = c->soft = c->cached = NULL;
 	c->phase = LOOSE;
 	c->held = -1;

@@ -20,7 +20,7 @@
  *   1. the soft timer whose callback runs in this hard interrupt, named by a
  *      probe on the callback: it may run on top of another VM's vCPU;
  *   2. else the vCPU that this thread has loaded on this CPU, from the probe on
- *      kvm_timer_vcpu_load (or _reset) to the one on _put;
+ *      kvm_timer_vcpu_load to the one on _put, or that it is enabling or resetting;
  *   3. else nobody: the thread id is all that is said.
  *
  * Records must come in time order over all CPUs, because the end of a vCPU on
@@ -31,7 +31,7 @@
 enum kt_live_id {
 	KT_LP_FIRST = 64,
 	KT_LP_LOAD = KT_LP_FIRST,	/* kvm_timer_vcpu_load: who is on this CPU now */
-	KT_LP_RESET,			/* kvm_timer_vcpu_reset: the same, maybe not loaded */
+	KT_LP_RESET,			/* kvm_timer_vcpu_reset, kvm_timer_enable: not loaded, may change CPU */
 	KT_LP_PUT,			/* kvm_timer_vcpu_put */
 	KT_LP_HRTIMER,			/* kvm_hrtimer_expire: whose soft timer fires */
 	KT_LP_BG,			/* kvm_bg_timer_expire */
@@ -60,8 +60,8 @@ enum {
 	KT_LV_HOST_IRQ = KT_LV_IRQ + 4,
 	KT_LV_IN_KERNEL = KT_LV_HOST_IRQ + 4,
 	KT_LV_MODEL,
-	KT_LV_OFFSET,		/* ptimer's four (VM's pointer and value, vCPU's), then vtimer's */
-	KT_LV_CNTVOFF = KT_LV_OFFSET + 8,	/* before 6.4, instead of these */
+	KT_LV_OFFSET,		/* ptimer's three: VM's pointer and value, vCPU's pointer; then vtimer's */
+	KT_LV_CNTVOFF = KT_LV_OFFSET + 6,	/* before 6.4, instead of these */
 	KT_LV_PREEMPTED, KT_LV_BLOCKING, KT_LV_RUN, KT_LV_DEVICE_LEVEL,
 
 	KT_LV_HRT_PTR = 0, KT_LV_HRT_EXPIRES,
