@@ -34,10 +34,9 @@ struct arg {
 #define ARGS_END { 0, 0, { NULL } }
 #define TIMER(i) "arch.timer_cpu.timers[" #i "]"
 #define TIMER_OFFSET(i)								\
-	{ KT_LV_OFFSET + 4 * i, 0, { TIMER(i) ".offset.vm_offset" } },		\
-	{ KT_LV_OFFSET + 4 * i + 1, 0, { TIMER(i) ".offset.vm_offset[0]" } },	\
-	{ KT_LV_OFFSET + 4 * i + 2, 0, { TIMER(i) ".offset.vcpu_offset" } },	\
-	{ KT_LV_OFFSET + 4 * i + 3, 0, { TIMER(i) ".offset.vcpu_offset[0]" } }
+	{ KT_LV_OFFSET + 3 * i, 0, { TIMER(i) ".offset.vm_offset" } },		\
+	{ KT_LV_OFFSET + 3 * i + 1, 0, { TIMER(i) ".offset.vm_offset[0]" } },	\
+	{ KT_LV_OFFSET + 3 * i + 2, 0, { TIMER(i) ".offset.vcpu_offset" } }
 #define OFFSETS TIMER_OFFSET(0), TIMER_OFFSET(1),					\
 	{ KT_LV_CNTVOFF, 0, { "?arch.ctxt.sys_regs[CNTVOFF_EL2]" } }
 /* The interrupt's number: in the context until 6.4, then one per VM. */
@@ -45,20 +44,27 @@ struct arg {
 	{ KT_LV_IRQ + i, 0, { TIMER(i) ".irq.irq", "kvm->arch.timer_data.ppi[" #i "]" } },	\
 	{ KT_LV_HOST_IRQ + i, 0, { TIMER(i) ".host_timer_irq" } }
 
+/* kvm is the first of all members, ever since. */
+#define IDENTITY									\
+	{ KT_LV_VCPU, 0, { "=R0:u64" } },						\
+	{ KT_LV_KVM, 0, { "kvm", "=+0(R0):u64" } },					\
+	{ KT_LV_TGID, 0, { "kvm->userspace_pid" } },					\
+	{ KT_LV_ID, 0, { "vcpu_id" } },							\
+	{ KT_LV_IDX, 0, { "vcpu_idx" } },						\
+	TIMER_IRQ(0), TIMER_IRQ(1), TIMER_IRQ(2), TIMER_IRQ(3),				\
+	{ KT_LV_IN_KERNEL, 0, { "kvm->arch.vgic.in_kernel" } },				\
+	{ KT_LV_MODEL, 0, { "kvm->arch.vgic.vgic_model" } },				\
+	OFFSETS
+
 static const struct arg load_args[] = {
-	{ KT_LV_VCPU, 0, { "=R0:u64" } },
-	{ KT_LV_KVM, 0, { "kvm", "=+0(R0):u64" } },	/* first of all members, ever since */
-	{ KT_LV_TGID, 0, { "kvm->userspace_pid" } },
-	{ KT_LV_ID, 0, { "vcpu_id" } },
-	{ KT_LV_IDX, 0, { "vcpu_idx" } },
+	IDENTITY,
 	{ KT_LV_PID, 0, { "pid" } },
 	{ KT_LV_TID, 0, { "pid->numbers[0].nr" } },
-	TIMER_IRQ(0), TIMER_IRQ(1), TIMER_IRQ(2), TIMER_IRQ(3),
-	{ KT_LV_IN_KERNEL, 0, { "kvm->arch.vgic.in_kernel" } },
-	{ KT_LV_MODEL, 0, { "kvm->arch.vgic.vgic_model" } },
-	OFFSETS,
 	ARGS_END
 };
+
+/* Before its first run a vCPU has no thread; to ask all the same would fault, and 5.10 counts that as a skip. */
+static const struct arg reset_args[] = { IDENTITY, ARGS_END };
 
 static const struct arg put_args[] = {
 	{ KT_LV_VCPU, 0, { "=R0:u64" } },
@@ -136,10 +142,10 @@ static const struct probe probes[] = {
 	{ KT_LP_LOAD, false, false, KT_DETAIL_LINE, GROUP_LOAD, KT_EV_NONE, "load",
 	  "kvm_timer_vcpu_load", NULL, load_args, "whose events they are" },
 	{ KT_LP_RESET, false, false, KT_DETAIL_LINE, GROUP_RESET, KT_EV_NONE, "reset",
-	  "kvm_timer_vcpu_reset", NULL, load_args, "whose events a reset's are" },
+	  "kvm_timer_vcpu_reset", NULL, reset_args, "whose events a reset's are" },
 	/* A vCPU's first timer map comes from here, before it is loaded. */
 	{ KT_LP_RESET, false, false, KT_DETAIL_LINE, GROUP_ENABLE, KT_EV_NONE, "enable",
-	  "kvm_timer_enable", NULL, load_args, "whose events a vCPU's first are" },
+	  "kvm_timer_enable", NULL, reset_args, "whose events a vCPU's first are" },
 	{ KT_LP_PUT, false, false, KT_DETAIL_LINE, GROUP_PUT, KT_EV_NONE, "put",
 	  "kvm_timer_vcpu_put", NULL, put_args, "why a vCPU left its CPU; the user lane" },
 	{ KT_LP_HRTIMER, false, true, KT_DETAIL_LINE, GROUP_HRTIMER, KT_EV_NONE, "hrtimer",
@@ -187,7 +193,7 @@ static const struct probe regs_probe = {
 };
 
 struct build {
-	struct kt_tracefs *t;
+	struct kt_tracefs *t, *any;
 	struct kt_plan *plan;
 	struct kt_facts *facts;
 	const struct kt_capture_opts *opts;
@@ -344,7 +350,7 @@ static void make_args(struct build *b, const struct probe *p)
 				break;
 		}
 	}
-	if (p->args == load_args)
+	if (p->args == load_args || p->args == reset_args)
 		add(b, " comm=$comm");
 }
 
@@ -398,7 +404,7 @@ static bool add_field(struct kt_plan_event *e, struct tep_event *format, const c
 		return false;
 	for (int i = 0; i < nr && e->nr_fields < KT_LIVE_VALUES && value + i < KT_LIVE_VALUES; i++) {
 		e->field[e->nr_fields++] = (struct kt_plan_field){
-			.offset = f->offset + i * size, .size = size, .value = value + i,
+			.offset = f->offset + i * size, .drop = 64 - 8 * size, .value = value + i,
 			.is_signed = !!(f->flags & TEP_FIELD_IS_SIGNED),
 		};
 		e->has |= 1ull << (value + i);
@@ -423,19 +429,61 @@ static struct kt_plan_event *new_event(struct build *b, struct tep_event *format
 
 /* ---- tracepoints ---- */
 
-/* Ours take PPIs only; an SPI per disk request would fill the buffer for nothing. */
-static const char *tracepoint_filter(enum kt_ftrace_id id)
+/* What the kernel need not even write down; empty when all is wanted. */
+static void tracepoint_filter(const struct build *b, enum kt_ftrace_id id, char *text, size_t size)
 {
-	return id == KT_FT_VGIC_UPDATE ? "irq < 32 || irq >= 536870912" : NULL;
+	size_t n = 0;
+
+	text[0] = '\0';
+	/* PPIs only: an SPI per disk request would fill the buffer for nothing. */
+	if (id == KT_FT_VGIC_UPDATE)
+		snprintf(text, size, "irq < 32 || irq >= 536870912");
+	if (!b->opts->knobs.timer_mask || (id != KT_FT_SAVE && id != KT_FT_RESTORE &&
+					   id != KT_FT_EMULATE && id != KT_FT_HRTIMER_EXPIRE))
+		return;
+	for (unsigned int t = 0; t < KT_TIMER_NR; t++)
+		if (b->opts->knobs.timer_mask >> t & 1)
+			n += snprintf(text + n, size - n, "%stimer_idx == %u", n ? " || " : "", t);
 }
 
-static int enable(struct build *b, const char *system, const char *event, const char *filter)
+static int enable_in(struct kt_tracefs *t, const char *system, const char *event,
+		     const char *filter)
 {
 	int err = 0;
 
-	if (filter)
-		err = kt_tracefs_write_event(b->t, system, event, "filter", filter);
-	return err ? err : kt_tracefs_write_event(b->t, system, event, "enable", "1");
+	if (*filter)
+		err = kt_tracefs_write_event(t, system, event, "filter", filter);
+	return err ? err : kt_tracefs_write_event(t, system, event, "enable", "1");
+}
+
+/*
+ * With a filter by task, what belongs to a task stays in the first instance; soft
+ * timers fire on top of any task, and a VM may be taken down by any.
+ */
+static int enable(struct build *b, uint8_t id, const char *system, const char *event,
+		  const char *filter)
+{
+	char here[128], there[128];
+	int err;
+
+	switch (b->any ? id : KT_FT_NONE) {
+	case KT_FT_HRTIMER_EXPIRE:
+	case KT_LP_HRTIMER:
+	case KT_LP_BG:
+	case KT_LP_VCPU_GONE:
+	case KT_LP_VM_GONE:
+		return enable_in(b->any, system, event, filter);
+	case KT_FT_UPDATE_IRQ:
+	case KT_FT_VGIC_UPDATE:
+		/* 8: the hard interrupt's flag (TRACE_FLAG_HARDIRQ) */
+		snprintf(here, sizeof(here), "%s%s%s!(common_flags & 8)", *filter ? "(" : "", filter,
+			 *filter ? ") && " : "");
+		snprintf(there, sizeof(there), "%s%s%scommon_flags & 8", *filter ? "(" : "", filter,
+			 *filter ? ") && " : "");
+		err = enable_in(b->any, system, event, there);
+		return err ? err : enable_in(b->t, system, event, here);
+	}
+	return enable_in(b->t, system, event, filter);
 }
 
 static int take_tracepoint(struct build *b, enum kt_ftrace_id id)
@@ -443,6 +491,7 @@ static int take_tracepoint(struct build *b, enum kt_ftrace_id id)
 	const struct kt_ftrace_event *row = kt_ftrace_event(id);
 	struct kt_plan_event *e;
 	struct tep_event *format;
+	char filter[128];
 
 	if (!kt_tracefs_has_event(b->t, row->system, row->name))
 		return -ENOENT;
@@ -454,7 +503,8 @@ static int take_tracepoint(struct build *b, enum kt_ftrace_id id)
 		if (!add_field(e, format, row->field[i].name, i) &&
 		    !(row->field[i].flags & KT_FF_OPTIONAL))
 			return -EPROTO;
-	return enable(b, row->system, row->name, tracepoint_filter(id));
+	tracepoint_filter(b, id, filter, sizeof(filter));
+	return enable(b, id, row->system, row->name, filter);
 }
 
 static int take_tracepoints(struct build *b)
@@ -495,7 +545,7 @@ static void take_sysreg(struct build *b)
 		format = read_format(b, "kvm", "kvm_handle_sys_reg");
 	e = format ? new_event(b, format, KT_LP_SYSREG) : NULL;
 	works = e && add_field(e, format, "hsr", KT_LV_SYSREG_ESR) &&
-		!enable(b, "kvm", "kvm_handle_sys_reg", NULL);
+		!enable(b, KT_LP_SYSREG, "kvm", "kvm_handle_sys_reg", "");
 	note(b, "sysreg", works ? "tracepoint" : "missing");
 }
 
@@ -534,7 +584,7 @@ static int take_probe(struct build *b, const struct probe *p)
 	}
 	if (tep_find_any_field(format, "comm"))
 		e->comm = tep_find_any_field(format, "comm")->offset;
-	return enable(b, group, name, p->filter);
+	return enable(b, p->id, group, name, p->filter ? p->filter : "");
 }
 
 static void try_probe(struct build *b, const struct probe *p)
@@ -682,10 +732,10 @@ static void read_layout(struct build *b)
 		l->timer_size = 0;
 }
 
-int kt_plan_new(struct kt_tracefs *t, const struct kt_capture_opts *opts, struct kt_facts *facts,
-		struct kt_plan **out)
+int kt_plan_new(struct kt_tracefs *t, struct kt_tracefs *any, const struct kt_capture_opts *opts,
+		struct kt_facts *facts, struct kt_plan **out)
 {
-	struct build b = { .t = t, .opts = opts, .facts = facts, .vcpu = -1 };
+	struct build b = { .t = t, .any = any, .opts = opts, .facts = facts, .vcpu = -1 };
 	struct kt_capture_opts own = *opts;
 	int err;
 
@@ -738,48 +788,46 @@ struct entry {
 	int32_t pid;
 };
 
-static uint64_t load_field(const char *data, const struct kt_plan_field *f)
+/* Reads eight bytes wherever the field ends (ftrace_pages.h leaves room) and drops the rest. */
+static inline uint64_t load_field(const char *data, const struct kt_plan_field *f)
 {
-	uint64_t v = 0;
-	unsigned int shift;
+	uint64_t v;
 
-	switch (f->size) {
-	case 1: return f->is_signed ? (uint64_t)(int64_t)*(int8_t *)(data + f->offset)
-				    : *(uint8_t *)(data + f->offset);
-	case 4:
-		memcpy(&v, data + f->offset, 4);
-		return f->is_signed ? (uint64_t)(int64_t)(int32_t)v : v;
-	case 8:
-		memcpy(&v, data + f->offset, 8);
-		return v;
-	}
-	memcpy(&v, data + f->offset, f->size);
-	shift = 64 - 8 * f->size;
-	return f->is_signed ? (uint64_t)((int64_t)(v << shift) >> shift) : v;
+	memcpy(&v, data + f->offset, sizeof(v));
+	v <<= f->drop;
+	return f->is_signed ? (uint64_t)((int64_t)v >> f->drop) : v >> f->drop;
 }
 
-bool kt_plan_decode(const struct kt_plan *p, const void *data, struct kt_live_rec *rec)
+static void copy_comm(const char *data, size_t size, uint32_t at, char *comm)
+{
+	uint32_t loc, offset, length;
+
+	memcpy(&loc, data + at, sizeof(loc));
+	offset = loc & 0xffff;
+	length = loc >> 16;
+	memset(comm, 0, KT_COMM_LEN);
+	if (offset <= size && length <= size - offset)
+		memcpy(comm, data + offset, strnlen(data + offset, length < KT_COMM_LEN ? length :
+						    KT_COMM_LEN - 1));
+}
+
+bool kt_plan_decode(const struct kt_plan *p, const void *data, size_t size,
+		    struct kt_live_rec *rec)
 {
 	const struct entry *entry = data;
 	const struct kt_plan_event *e;
 
-	if (!p->index[entry->type])
+	if (size < sizeof(*entry) || !p->index[entry->type])
 		return false;
 	e = &p->event[p->index[entry->type] - 1];
 	rec->id = e->id;
 	rec->tid = entry->pid;
 	rec->ctx = kt_ftrace_ctx(entry->flags);
 	rec->has = e->has;
-	for (unsigned int i = 0; i < e->nr_fields; i++)
-		rec->v[e->field[i].value] = load_field(data, &e->field[i]);
-	if (e->comm >= 0) {
-		uint32_t loc;
-
-		memcpy(&loc, (const char *)data + e->comm, sizeof(loc));
-		memset(rec->comm, 0, sizeof(rec->comm));
-		snprintf(rec->comm, sizeof(rec->comm), "%.*s", (int)(loc >> 16),
-			 (const char *)data + (loc & 0xffff));
-	}
+	for (const struct kt_plan_field *f = e->field, *end = f + e->nr_fields; f < end; f++)
+		rec->v[f->value] = load_field(data, f);
+	if (e->comm >= 0)
+		copy_comm(data, size, e->comm, rec->comm);
 	if (rec->id == KT_LP_CALL)
 		rec->v[KT_LV_CALL] = call_at(p, rec->v[KT_LV_CALL]);
 	return true;

@@ -18,7 +18,8 @@
  */
 struct kt_plan_field {
 	uint16_t offset;
-	uint8_t size, is_signed, value;		/* value: index into kt_live_rec.v */
+	uint8_t drop;				/* bits of the eight bytes there that are not its */
+	uint8_t is_signed, value;		/* value: index into kt_live_rec.v */
 };
 
 struct kt_plan_event {
@@ -51,14 +52,16 @@ struct kt_plan {
 };
 
 /*
- * Makes probes, sets filters, reads formats and enables everything; tracing is
+ * `any` is NULL, or a second instance for what may happen on top of any task while
+ * the first is filtered by task.  Makes probes, sets filters, reads formats and enables everything; tracing is
  * still off.  facts gains capture.probe.*.  Errors have been said.
  */
-int kt_plan_new(struct kt_tracefs *t, const struct kt_capture_opts *opts, struct kt_facts *facts,
-		struct kt_plan **out);
+int kt_plan_new(struct kt_tracefs *t, struct kt_tracefs *any, const struct kt_capture_opts *opts,
+		struct kt_facts *facts, struct kt_plan **out);
 void kt_plan_free(struct kt_plan *p);
 
-/* Fills rec from the bytes of a record; false when it is none of ours. */
-bool kt_plan_decode(const struct kt_plan *p, const void *data, struct kt_live_rec *rec);
+/* Fills rec from the bytes of a record, with seven readable behind it; false when it is none of ours. */
+bool kt_plan_decode(const struct kt_plan *p, const void *data, size_t size,
+		    struct kt_live_rec *rec);
 
 #endif

@@ -3,12 +3,17 @@
  * The ftrace source: an instance of our own in tracefs, its raw pages, and the
  * conversion to our events.  For kernels and hosts where BPF is not to be had.
  *
+ * With -p the kernel filters by task (set_event_pid, which follows new threads).
+ * A soft timer fires on top of any task, so its events, and those of hard
+ * interrupts, then come from a second instance without that filter.
+ *
  * In one pass: pages of all CPUs merged by time (ftrace_pages.c), records decoded
  * by offsets (ftrace_plan.c), turned into events with identity (lib/ftrace_live.c).
  */
 #include "capture.h"
 
 #include <bpf/libbpf.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -31,7 +36,7 @@
 
 struct ftrace_capture {
 	struct kt_capture base;
-	struct kt_tracefs *tracefs;
+	struct kt_tracefs *tracefs, *any;	/* any: only with a filter by task */
 	struct kt_plan *plan;
 	struct kt_pages *pages;
 	struct kt_live *live;
@@ -51,11 +56,11 @@ static struct ftrace_capture *ftrace_capture(struct kt_capture *base)
 
 /* ---- from pages to events ---- */
 
-static int on_record(void *arg, uint32_t cpu, uint64_t ts_ns, const void *data)
+static int on_record(void *arg, uint32_t cpu, uint64_t ts_ns, const void *data, size_t size)
 {
 	struct ftrace_capture *c = arg;
 
-	if (!kt_plan_decode(c->plan, data, &c->rec))
+	if (!kt_plan_decode(c->plan, data, size, &c->rec))
 		return 0;
 	c->rec.ts_ns = ts_ns;
 	c->rec.cpu = cpu;
@@ -191,27 +196,85 @@ static int check_host(void)
 	return 0;
 }
 
-static int set_up(struct ftrace_capture *c, const struct kt_capture_opts *o)
+static void size_buffers(struct ftrace_capture *c, const struct kt_capture_opts *o)
+{
+	uint64_t max = o->buffer_total_max / c->nr_cpus / (o->knobs.nr_tgids ? 2 : 1);
+
+	c->buffer_bytes = o->buffer_bytes;
+	if (o->buffer_total_max && c->buffer_bytes > max)
+		c->buffer_bytes = max;
+}
+
+static int set_up(struct ftrace_capture *c, struct kt_tracefs *t)
 {
 	char text[32];
 	int err;
 
-	c->buffer_bytes = o->buffer_bytes;
-	if (o->buffer_total_max && c->buffer_bytes > o->buffer_total_max / c->nr_cpus)
-		c->buffer_bytes = o->buffer_total_max / c->nr_cpus;
 	snprintf(text, sizeof(text), "%llu", (unsigned long long)(c->buffer_bytes + 1023) / 1024);
-	err = kt_tracefs_write(c->tracefs, "buffer_size_kb", text);
+	err = kt_tracefs_write(t, "buffer_size_kb", text);
 	if (err)
 		return kt_err(err, "cannot make trace buffers of %s KiB on each of %u CPUs (%s): make "
 			      "them smaller with --buffer-size", text, c->nr_cpus, strerror(-err));
-	err = kt_tracefs_write(c->tracefs, "trace_clock", "mono");
+	err = kt_tracefs_write(t, "trace_clock", "mono");
 	if (err)
 		return kt_err(err, "this kernel has no mono trace clock (%s): times could not be "
 			      "compared with anything", strerror(-err));
 	/* Only of use where no probe can tell the process; the kernel keeps it per instance. */
-	(void)kt_tracefs_write(c->tracefs, "options/record-tgid", "1");
-	err = kt_tracefs_write(c->tracefs, "options/overwrite", "1");
+	(void)kt_tracefs_write(t, "options/record-tgid", "1");
+	err = kt_tracefs_write(t, "options/overwrite", "1");
 	return err ? kt_err(err, "cannot set the options of our trace instance: %s", strerror(-err)) : 0;
+}
+
+/* All threads that the process has; again until none is new, as it may be making some. */
+static int filter_process(struct kt_tracefs *t, uint32_t tgid)
+{
+	unsigned int before = 0, now = 0;
+	char path[64], text[16];
+	struct dirent *entry;
+	DIR *dir;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%u/task", tgid);
+	do {
+		before = now;
+		now = 0;
+		dir = opendir(path);
+		fd = kt_tracefs_open_file(t, "set_event_pid", O_WRONLY);
+		while (dir && fd >= 0 && (entry = readdir(dir))) {
+			snprintf(text, sizeof(text), "%.8s ", entry->d_name);
+			if (entry->d_name[0] != '.' && write(fd, text, strlen(text)) > 0)
+				now++;
+		}
+		if (dir)
+			closedir(dir);
+		if (fd >= 0)
+			close(fd);
+	} while (now > before);
+	return fd < 0 ? fd : now ? 0 : -ESRCH;
+}
+
+static int filter_tasks(struct ftrace_capture *c, const struct kt_knobs *k)
+{
+	int err = kt_tracefs_write(c->tracefs, "options/event-fork", "1");
+
+	for (uint32_t i = 0; i < k->nr_tgids && !err; i++)
+		err = filter_process(c->tracefs, k->tgid[i]);
+	return err ? kt_err(err, "cannot filter by process (set_event_pid: %s)", strerror(-err)) : 0;
+}
+
+static int open_instances(struct ftrace_capture *c, const struct kt_capture_opts *o)
+{
+	int err = kt_tracefs_open("", &c->tracefs);
+
+	size_buffers(c, o);
+	if (!err)
+		err = set_up(c, c->tracefs);
+	if (err || !o->knobs.nr_tgids)
+		return err;
+	err = filter_tasks(c, &o->knobs);
+	if (!err)
+		err = kt_tracefs_open("-any", &c->any);
+	return err ? err : set_up(c, c->any);
 }
 
 static void ftrace_close(struct kt_capture *base);
@@ -232,13 +295,11 @@ static int ftrace_open(const struct kt_capture_opts *o, struct kt_facts *facts,
 	c->base.ops = &kt_source_ftrace;
 	c->nr_cpus = lo.nr_cpus = libbpf_num_possible_cpus();
 	sink.arg = c;
-	err = kt_tracefs_open(&c->tracefs);
+	err = open_instances(c, o);
 	if (!err)
-		err = set_up(c, o);
+		err = kt_plan_new(c->tracefs, c->any, o, facts, &c->plan);
 	if (!err)
-		err = kt_plan_new(c->tracefs, o, facts, &c->plan);
-	if (!err)
-		err = kt_pages_open(c->tracefs, c->nr_cpus, c->buffer_bytes, &c->pages);
+		err = kt_pages_open(c->tracefs, c->any, c->nr_cpus, c->buffer_bytes, &c->pages);
 	if (err)
 		goto out;
 	lo.layout = c->plan->layout;
@@ -249,6 +310,8 @@ static int ftrace_open(const struct kt_capture_opts *o, struct kt_facts *facts,
 		goto out;
 	}
 	err = kt_tracefs_write(c->tracefs, "tracing_on", "1");
+	if (!err && c->any)
+		err = kt_tracefs_write(c->any, "tracing_on", "1");
 	if (err) {
 		err = kt_err(err, "cannot start tracing: %s", strerror(-err));
 		goto out;
@@ -268,6 +331,10 @@ static void ftrace_stop(struct kt_capture *base)
 		return;
 	(void)kt_tracefs_write(c->tracefs, "tracing_on", "0");
 	(void)kt_tracefs_write(c->tracefs, "events/enable", "0");
+	if (c->any) {
+		(void)kt_tracefs_write(c->any, "tracing_on", "0");
+		(void)kt_tracefs_write(c->any, "events/enable", "0");
+	}
 	c->stopped = true;
 }
 
@@ -303,6 +370,7 @@ static void ftrace_close(struct kt_capture *base)
 	kt_pages_close(c->pages);
 	kt_live_free(c->live);
 	kt_plan_free(c->plan);
+	kt_tracefs_close(c->any);
 	kt_tracefs_close(c->tracefs);
 	free(c);
 }
