@@ -136,7 +136,17 @@ static int try_source(struct column *c)
 	return 0;
 }
 
-static void print_json(const struct kt_facts *host)
+/* `facts` holds what the source that auto would take observes; `sources` has both. */
+static void add_capture_facts(struct kt_facts *host)
+{
+	const struct column *c = columns[0].works ? &columns[0] : &columns[1];
+	const char *key, *value;
+
+	for (size_t i = 0; kt_facts_at(c->facts, i, &key, &value); i++)
+		(void)!kt_facts_set(host, key, value);
+}
+
+static void print_json(struct kt_facts *host)
 {
 	json_object *o = kt_json_new("doctor"), *sources = json_object_new_object(), *one;
 
@@ -151,6 +161,7 @@ static void print_json(const struct kt_facts *host)
 		json_object_object_add(sources, columns[i].name, one);
 	}
 	json_object_object_add(o, "sources", sources);
+	add_capture_facts(host);
 	json_object_object_add(o, "facts", kt_json_facts(host));
 	kt_json_print(o);
 }

@@ -347,6 +347,8 @@ static int run(int nr_args, char **args)
 	}
 	if (opt.verbose)
 		setenv("KVMTIMER_DEBUG", "1", 1);
+	/* Before anything is set up in the kernel that would stay there. */
+	catch_signals();
 	err = check_pids();
 	if (!err)
 		err = make_facts(&facts);
@@ -355,7 +357,6 @@ static int run(int nr_args, char **args)
 	if (!err)
 		err = kt_recorder_new(&ro, facts, &r.recorder);
 	if (!err) {
-		catch_signals();
 		if (nr_args)
 			r.child = start_command(args);
 		err = loop(&r);
