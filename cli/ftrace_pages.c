@@ -139,6 +139,18 @@ static uint64_t runner_up(const struct kt_pages *p, uint64_t until_ns)
 	return next;
 }
 
+static void note_fill(struct kt_pages *p)
+{
+	if (!p->buffer_bytes)
+		return;
+	for (uint32_t i = 0; i < p->nr; i++) {
+		uint64_t fill = p->cursor[i].pages * p->page_bytes * 1000 / p->buffer_bytes;
+
+		if (fill > p->stats.fill_permille)
+			p->stats.fill_permille = fill > 1000 ? 1000 : fill;
+	}
+}
+
 int kt_pages_drain(struct kt_pages *p, uint64_t until_ns, const struct kt_pages_sink *sink)
 {
 	int err = 0;
@@ -168,12 +180,7 @@ int kt_pages_drain(struct kt_pages *p, uint64_t until_ns, const struct kt_pages_
 			p->heap[0] = p->heap[--p->nr_heap];
 		sift_down(p, 0);
 	}
-	for (uint32_t i = 0; i < p->nr; i++) {
-		uint64_t fill = p->cursor[i].pages * p->page_bytes * 1000 / p->buffer_bytes;
-
-		if (fill > p->stats.fill_permille)
-			p->stats.fill_permille = fill > 1000 ? 1000 : fill;
-	}
+	note_fill(p);
 	return err;
 }
 
@@ -246,7 +253,7 @@ int kt_pages_open(struct kt_tracefs *t, struct kt_tracefs *any, uint32_t nr_cpus
 	if (!p)
 		return kt_err(-ENOMEM, "out of memory");
 	p->page_bytes = page_bytes();
-	p->buffer_bytes = buffer_bytes ? buffer_bytes : 1;
+	p->buffer_bytes = buffer_bytes;
 	p->cursor = calloc(nr, sizeof(*p->cursor));
 	p->heap = calloc(nr, sizeof(*p->heap));
 	if (!p->cursor || !p->heap) {

@@ -266,7 +266,7 @@ static void add_state(struct build *b, bool ret)
 	static const unsigned int ppi[2] = { KT_LIVE_PPI_P, KT_LIVE_PPI_V };
 
 	for (unsigned int t = 0; t < 2; t++) {
-		uint32_t first[KT_LIVE_WINDOWS];
+		uint32_t first[KT_LIVE_WINDOWS] = { 0 };
 		unsigned int nr = 0;
 
 		for (unsigned int f = 0; f < 6; f++) {

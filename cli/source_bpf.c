@@ -340,8 +340,8 @@ static int drain_idents(struct bpf_capture *c)
 {
 	uint64_t written = c->skel->bss->nr_idents;
 	struct kt_ident *rows = NULL;
+	int err, sink_err = 0;
 	size_t n;
-	int err;
 
 	if (written == c->idents_seen)
 		return 0;
@@ -349,10 +349,10 @@ static int drain_idents(struct bpf_capture *c)
 	err = take_idents(bpf_map__fd(c->skel->maps.idents), &rows, &n);
 	if (n) {
 		qsort(rows, n, sizeof(*rows), by_first_ns);
-		err = c->sink->idents(c->sink->rings.arg, rows, n) ?: err;
+		sink_err = c->sink->idents(c->sink->rings.arg, rows, n);
 	}
 	free(rows);
-	return err;
+	return sink_err ? sink_err : err;
 }
 
 /* Times the kernel did not run a program at all: our own counters never see them. */
