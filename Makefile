@@ -13,6 +13,7 @@
 O ?= build
 V ?= 0
 WITH_BPF ?= $(if $(HAVE_BPF),1,0)
+WITH_TRACECMD ?= $(if $(HAVE_TRACECMD),1,0)
 CROSS ?= aarch64-linux-gnu-
 CLANG ?= clang
 BPFTOOL ?= bpftool
@@ -38,6 +39,9 @@ VERSION := $(or $(shell git describe --always --dirty 2>/dev/null),$(file <VERSI
 BPFTOOL_PATH := $(firstword $(shell command -v $(BPFTOOL) 2>/dev/null) $(wildcard /usr/sbin/bpftool))
 HAVE_BPF := $(and $(shell command -v $(CLANG) 2>/dev/null),$(BPFTOOL_PATH),$(shell $(PKG_CONFIG) --exists libbpf libelf zlib libcap 2>/dev/null && echo yes))
 
+# What reading trace.dat files needs.
+HAVE_TRACECMD := $(shell $(PKG_CONFIG) --exists libtracecmd libtraceevent 2>/dev/null && echo yes)
+
 WARNINGS := -Wall
 WARNINGS += -Wextra
 WARNINGS += -Wshadow
@@ -58,12 +62,17 @@ BASE_CFLAGS := -std=gnu11 -Iinclude -Ilib -Icli $(WARNINGS) -MMD -MP \
 
 LIB_SRC := $(wildcard lib/*.c)
 BPF_ONLY_SRC := cli/source_bpf.c cli/bpf_explain.c
-CLI_SRC := $(filter-out $(BPF_ONLY_SRC) cli/source_none.c,$(wildcard cli/*.c))
+CLI_SRC := $(filter-out $(BPF_ONLY_SRC) cli/source_none.c cli/tracedat_child.c cli/tracedat_none.c,$(wildcard cli/*.c))
 CLI_SRC += $(if $(filter 1,$(WITH_BPF)),$(BPF_ONLY_SRC),cli/source_none.c)
+# The static arm64 build never has it: Debian ships libtracecmd as a shared library only.
+NATIVE_SRC := $(if $(filter 1,$(WITH_TRACECMD)),cli/tracedat_child.c,cli/tracedat_none.c)
 
 all: $(O)/kvmtimer-trace
 ifneq ($(WITH_BPF),1)
 	@echo "built without recording: clang, bpftool, libbpf-dev, libelf-dev, zlib1g-dev or libcap-dev is missing"
+endif
+ifneq ($(WITH_TRACECMD),1)
+	@echo "built without reading trace-cmd files: libtracecmd-dev is missing"
 endif
 
 # ---- BPF: the same object for every kernel, made into a skeleton header ----
@@ -104,15 +113,18 @@ $(O)/libkt.a: $(LIB_SRC:%.c=$(O)/obj/%.o)
 	$(Q)rm -f $@ && $(AR) rcs $@ $^
 
 CLI_LIBS := $(if $(filter 1,$(WITH_BPF)),-lbpf -lelf -lz -lcap) -ljson-c -lm
+TRACECMD_LIBS := $(if $(filter 1,$(WITH_TRACECMD)),$(shell $(PKG_CONFIG) --libs libtracecmd libtraceevent))
+TRACECMD_CFLAGS := $(patsubst -I%,-isystem %,$(if $(filter 1,$(WITH_TRACECMD)),$(shell $(PKG_CONFIG) --cflags libtracecmd libtraceevent)))
+$(O)/obj/cli/tracedat_child.o: BASE_CFLAGS += $(TRACECMD_CFLAGS)
 
-$(O)/kvmtimer-trace: $(CLI_SRC:%.c=$(O)/obj/%.o) $(O)/libkt.a
+$(O)/kvmtimer-trace: $(patsubst %.c,$(O)/obj/%.o,$(CLI_SRC) $(NATIVE_SRC)) $(O)/libkt.a
 	$(call msg,LD,$@)
-	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(CLI_LIBS)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(CLI_LIBS) $(TRACECMD_LIBS)
 
 # Made and printed by the lab; only asked for when something for arm64 is built.
 SYSROOT = $(or $(KT_SYSROOT),$(eval KT_SYSROOT := $$(shell scripts/lab sysroot))$(KT_SYSROOT))
 
-$(O)/arm64/kvmtimer-trace: $(patsubst %.c,$(O)/arm64/obj/%.o,$(LIB_SRC) $(CLI_SRC))
+$(O)/arm64/kvmtimer-trace: $(patsubst %.c,$(O)/arm64/obj/%.o,$(LIB_SRC) $(CLI_SRC) cli/tracedat_none.c)
 	$(call msg,LD,$@)
 	$(Q)$(CROSS)gcc -static $(CFLAGS) -o $@ $^ -L$(SYSROOT)/usr/lib/aarch64-linux-gnu $(CLI_LIBS) 2>$(@D)/ld.log || { cat $(@D)/ld.log >&2; exit 1; }
 	$(Q)$(CROSS)strip -o $@.stripped $@

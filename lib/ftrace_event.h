@@ -67,6 +67,7 @@ enum { KT_FI_OTHER, KT_FI_VTIMER, KT_FI_PTIMER };	/* names of host interrupts */
 struct kt_ftrace_field {
 	const char *name;	/* in the kernel's format file */
 	unsigned char flags;
+	unsigned char words;	/* its list of words, see ftrace_event.c; 0 = none */
 };
 
 #define KT_FF_SIGNED	1
