@@ -324,7 +324,7 @@ static void send_rec(struct reading *r, struct stream *s)
 		s->lost = 0;
 	}
 	/* A name is told once: the file has one for each thread. */
-	if (tid < TIDS && !(r->comm_sent[tid / 8] >> tid % 8 & 1)) {
+	if (kt_ftrace_of_thread(s->rec.id) && tid < TIDS && !(r->comm_sent[tid / 8] >> tid % 8 & 1)) {
 		r->comm_sent[tid / 8] |= (uint8_t)(1u << tid % 8);
 		comm = tep_data_comm_from_pid(r->tep, (int)tid);
 		if (comm && strcmp(comm, "<...>")) {

@@ -50,6 +50,7 @@ struct cpu {
 	uint32_t soft_vcpu;		/* while soft: whose timer fires, or NONE */
 	uint8_t soft_timer;
 	uint64_t fires;			/* hrtimer whose callback runs, 0 = none */
+	uint64_t bg_ns;			/* since when it is a background timer of an unknown vCPU, 0 = it is not */
 	struct published published;	/* in interrupt context */
 };
 
@@ -782,19 +783,63 @@ static int on_hrt_start(struct feed *d)
 	return 0;
 }
 
+static int emit_bg(struct feed *d, uint32_t who, uint64_t at_ns, uint64_t expires_ns)
+{
+	d->ev->hrtimer = (struct kt_hrtimer){ d->c->fires, expires_ns };
+	emit(d, KT_EV_BG_EXPIRE, who, KT_SUB(KT_TIMER_NONE, KT_AT_SOFT_TIMER));
+	/* Nothing else of this CPU was said since. */
+	d->ev->ts_ns = at_ns;
+	d->c->bg_ns = 0;
+	return 1;
+}
+
+/* A timer whose start was not seen waits for the wake-up that it makes. */
 static int on_hrt_fire(struct feed *d)
 {
 	const uint64_t *v = d->rec->v;
 	const struct soft_timer *soft;
 
 	d->c->fires = v[KT_FV_HRT_PTR];
+	d->c->bg_ns = 0;
 	if (v[KT_FV_HRT_FUNCTION] != KT_FN_BACKGROUND)
 		return 0;
 	soft = find_soft(d->f, d->c->fires);
-	d->ev->hrtimer = (struct kt_hrtimer){ d->c->fires, soft ? soft->expires_ns : 0 };
-	return emit(d, KT_EV_BG_EXPIRE,
-		    soft && soft->vcpu ? d->f->vcpu[soft->vcpu - 1].id.who : KT_WHO_NONE,
-		    KT_SUB(KT_TIMER_NONE, KT_AT_SOFT_TIMER));
+	if (soft && soft->vcpu)
+		return emit_bg(d, d->f->vcpu[soft->vcpu - 1].id.who, d->rec->ts_ns, soft->expires_ns);
+	d->c->bg_ns = d->rec->ts_ns;
+	return 0;
+}
+
+static int on_waking(struct feed *d)
+{
+	const struct thread *t = d->c->bg_ns ? find_thread(d->f, d->rec->v[KT_FV_WAKING_PID]) : NULL;
+
+	if (!t || !t->own)
+		return 0;
+	return emit_bg(d, d->f->vcpu[t->own - 1].id.who, d->c->bg_ns, 0);
+}
+
+#define CLONE_THREAD 0x10000
+
+/* A thread of its maker's process, or the first of a new one. */
+static int on_newtask(struct feed *d)
+{
+	uint32_t pid = d->rec->v[KT_FV_NEWTASK_PID], index, tgid = pid;
+	struct thread *t = find_thread(d->f, d->rec->tid);
+
+	if (d->rec->v[KT_FV_NEWTASK_FLAGS] & CLONE_THREAD)
+		tgid = d->rec->tgid ? d->rec->tgid : t ? t->tgid : 0;
+	t = find_thread(d->f, pid);
+	if (!t) {
+		d->err = add_thread(d->f, pid, &index);
+		if (d->err || !index)
+			return 0;
+		t = &d->f->thread[index - 1];
+	}
+	forget_thread(t);
+	t->comm_len = 0;
+	t->tgid = tgid;
+	return 0;
 }
 
 static int on_switch(struct feed *d)
@@ -964,11 +1009,6 @@ static int convert(struct feed *d)
 	return on_own(d);
 }
 
-/* Events that are about no vCPU of the current thread. */
-static bool is_foreign(unsigned int id)
-{
-	return id >= KT_FT_IRQ_ENTRY;
-}
 
 static int convert_foreign(struct feed *d)
 {
@@ -978,15 +1018,22 @@ static int convert_foreign(struct feed *d)
 	case KT_FT_IRQ_ENTRY:
 	case KT_FT_IRQ_EXIT:
 		d->c->map_in_irq = d->c->soft = false;
-		return 0;
+		/* Its end was not recorded. */
+		return d->c->bg_ns ? emit_bg(d, KT_WHO_NONE, d->c->bg_ns, 0) : 0;
 	case KT_FT_HRT_START:
 		return on_hrt_start(d);
 	case KT_FT_HRT_FIRE:
 		return on_hrt_fire(d);
 	case KT_FT_HRT_DONE:
-		d->c->fires = 0;
 		d->c->soft = false;
+		if (d->c->bg_ns)
+			return emit_bg(d, KT_WHO_NONE, d->c->bg_ns, 0);
+		d->c->fires = 0;
 		return 0;
+	case KT_FT_WAKING:
+		return on_waking(d);
+	case KT_FT_NEWTASK:
+		return on_newtask(d);
 	case KT_FT_SCHED_SWITCH:
 		return on_switch(d);
 	case KT_FT_PROC_EXIT:
@@ -1017,7 +1064,7 @@ int kt_ftrace_feed(struct kt_ftrace *f, const struct kt_ftrace_rec *rec, struct 
 	f->stats.by_id[rec->id]++;
 	if (d.c->seen && rec->ts_ns < d.c->last.ts_ns)
 		f->stats.back_in_time++;
-	if (is_foreign(rec->id)) {
+	if (!kt_ftrace_of_thread(rec->id)) {
 		made = convert_foreign(&d);
 	} else {
 		if (thread_of(f, d.c, rec, &d.t))
