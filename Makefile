@@ -162,7 +162,7 @@ export KT_BUILD = $(abspath $(O))
 
 # Everything that needs no lab.
 check: all unit check-headers docs-check
-	$(Q)scripts/run-tests $(UNIT) tests/golden/*.t tests/cli/*.t
+	$(Q)scripts/run-tests $(UNIT) tests/golden/*.t tests/text/*.t tests/cli/*.t
 
 lab-test: all arm64
 	$(Q)scripts/run-tests tests/lab/*.t
@@ -172,7 +172,7 @@ test:
 	$(Q)$(MAKE) --no-print-directory test-all
 
 test-all: all unit arm64 check-headers docs-check
-	$(Q)scripts/run-tests $(UNIT) tests/golden/*.t tests/cli/*.t tests/lab/*.t
+	$(Q)scripts/run-tests $(UNIT) tests/golden/*.t tests/text/*.t tests/cli/*.t tests/lab/*.t
 
 deps:
 	$(Q)scripts/deps build test lab
@@ -227,7 +227,7 @@ $(O)/fuzz/%: tests/fuzz/%.c $(LIB_SRC)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CLANG) -std=gnu11 -O1 -g -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -Iinclude -Ilib -o $@ $^
 
-fuzz: $(FUZZERS) $(O)/synth
+fuzz: $(FUZZERS) $(O)/synth $(O)/tracedat-seed
 	$(Q)scripts/fuzz $(FUZZ_SECONDS) $(FUZZERS)
 
 cover:
@@ -238,6 +238,10 @@ bench-offline: all $(O)/synth
 	$(Q)scripts/bench-offline $(O)
 bench-capture: arm64
 	$(Q)scripts/bench-capture $(O)
+$(O)/tracedat-seed: tests/fuzz/tracedat_seed.c $(O)/libkt.a
+	$(call msg,LD,$@)
+	$(Q)$(CC) $(filter-out -MMD -MP,$(BASE_CFLAGS)) $(CFLAGS) -o $@ $^
+
 $(O)/synth: tests/bench/synth.c $(O)/libkt.a
 	$(call msg,LD,$@)
 	$(Q)$(CC) $(filter-out -MMD -MP,$(BASE_CFLAGS)) $(CFLAGS) -o $@ $^

@@ -20,18 +20,20 @@ static const char *fact(const struct kt_session *s, const char *key)
 	return v ? v : "?";
 }
 
-/* "key: text", folded at the page's width. */
-static void folded(const char *key, const char *text)
+void kt_report_folded(const char *key, const char *text)
 {
-	size_t column = strlen(key) + 2;
+	size_t column = strlen(key) + 2, blanks = 0;
 
 	printf("%s: ", key);
 	while (*text) {
 		size_t word = strcspn(text, " ");
 
-		if (column + word > WIDTH && column > strlen(key) + 2) {
+		if (column + blanks + word > WIDTH && column > strlen(key) + 2) {
 			column = strlen(key) + 2;
 			printf("\n%*s", (int)column, "");
+		} else {
+			printf("%*s", (int)blanks, "");
+			column += blanks;
 		}
 		/* A word longer than the page is cut in pieces rather than run over. */
 		while (word > WIDTH - strlen(key) - 2) {
@@ -45,11 +47,8 @@ static void folded(const char *key, const char *text)
 		printf("%.*s", (int)word, text);
 		column += word;
 		text += word;
-		while (*text == ' ') {
-			putchar(' ');
-			column++;
-			text++;
-		}
+		blanks = strspn(text, " ");
+		text += blanks;
 	}
 	putchar('\n');
 }
@@ -63,7 +62,7 @@ static void print_event_counts(const struct kt_session *s)
 		 kt_text_count(t->events), kt_text_count(t->cpus_seen),
 		 kt_text_count(t->lost + s->late), kt_text_count(t->unattributed),
 		 kt_text_count(t->unattributed_timer));
-	folded("events", line);
+	kt_report_folded("events", line);
 }
 
 /* Another tool's capture tells little of its host, and nothing of how it was made. */
@@ -80,11 +79,11 @@ static void print_foreign_head(const struct kt_session *s)
 		if (kt_facts_get(s->facts, told[i].key))
 			n += snprintf(line + n, sizeof(line) - n, "%s%s%s", n ? ", " : "", told[i].before,
 				      fact(s, told[i].key));
-	folded("host", n ? line : "not told by the capture");
+	kt_report_folded("host", n ? line : "not told by the capture");
 	snprintf(line, sizeof(line), "%s, %s%s%s", kt_text_ns(t->last_ns - t->first_ns),
 		 fact(s, "input.format"), kt_facts_get(s->facts, "clock.trace") ? ", clock " : "",
 		 kt_facts_get(s->facts, "clock.trace") ? fact(s, "clock.trace") : "");
-	folded("captured", line);
+	kt_report_folded("captured", line);
 	print_event_counts(s);
 }
 
@@ -100,19 +99,19 @@ static void print_head(const struct kt_session *s)
 	snprintf(line, sizeof(line), "%s, Linux %s %s, %s, GICv%s, CPUs %s", fact(s, "host.name"),
 		 fact(s, "host.release"), fact(s, "host.machine"), fact(s, "host.mode"),
 		 fact(s, "host.gic"), fact(s, "host.cpus"));
-	folded("host", line);
+	kt_report_folded("host", line);
 	snprintf(line, sizeof(line), "%s from %s, source %s, detail %s, filter %s; kvmtimer-trace %s",
 		 kt_text_ns(t->last_ns - t->first_ns), fact(s, "time.start"),
 		 fact(s, "capture.source"), fact(s, "capture.detail"), fact(s, "capture.filter"),
 		 fact(s, "capture.version"));
-	folded("captured", line);
+	kt_report_folded("captured", line);
 	print_event_counts(s);
 	if (kt_facts_get(s->facts, "capture.cost_ns")) {
 		snprintf(line, sizeof(line), "%s ns of our own per event (mean run time of a program, "
 			 "%s events/s)", fact(s, "capture.cost_ns"),
 			 kt_text_rate(t->last_ns > t->first_ns ?
 				      t->events * 1e9 / (t->last_ns - t->first_ns) : 0));
-		folded("cost", line);
+		kt_report_folded("cost", line);
 	}
 }
 
@@ -347,7 +346,7 @@ static void print_lack(void *arg, const char *text)
 	if (!*any)
 		putchar('\n');
 	*any = true;
-	folded("missing", text);
+	kt_report_folded("missing", text);
 }
 
 void kt_report_text(const struct kt_session *s, const struct kt_report_opts *opts)

@@ -36,7 +36,6 @@ struct kt_input {
 	struct kt_read_status status;
 	bool told_format, ended, told_end;
 	uint64_t others, unreadable;
-	uint32_t cpus_started;	/* text: CPUs whose buffer began to be read, see on_started */
 };
 
 /* ---- bytes ---- */
@@ -328,8 +327,11 @@ static int take_text(struct kt_input *in)
 		err = kt_ftrace_blocks_lost(in->blocks, rec.cpu, rec.v[0]);
 		break;
 	case KT_TL_STARTED:
-		/* Its older records are overwritten while other CPUs still have theirs. */
-		if (in->cpus_started++ && kt_trace_text_status(in->text)->overwritten)
+		/*
+		 * Not the first CPU in the trace (that one is not marked): its older records were
+		 * overwritten while others still have theirs.
+		 */
+		if (kt_trace_text_status(in->text)->overwritten)
 			err = kt_ftrace_blocks_lost(in->blocks, rec.cpu, 0);
 		break;
 	default:

@@ -87,7 +87,7 @@ static const struct kt_ftrace_event events[KT_FT_NR] = {
 	/* The third is trace-cmd's: "comm:pid [prio] S ==> comm:pid [prio]". */
 	[KT_FT_SCHED_SWITCH] = { "sched", "sched_switch",
 		{ SIGNED("prev_pid"), WORDS("prev_state", STATE), SIGNED("next_pid") },
-		{ "prev_comm=%> prev_pid=%0 prev_prio=%* prev_state=%w1 ==> next_comm=%> next_pid=%2",
+		{ "prev_comm=%> prev_pid=%0 prev_prio=%* prev_state=%w1 ==> next_comm=%> next_pid=%2 next_prio=",
 		  "%>:%0 [%*] %w1 ==> %>:%2 [" } },
 	[KT_FT_WAKING] = { "sched", "sched_waking",
 		{ SIGNED("pid") },

@@ -576,6 +576,7 @@ static int on_map(struct feed *d)
 		if (r->has & 1u << KT_FV_MAP_EV)
 			map->emul_vtimer = r->v[KT_FV_MAP_EV];
 		map->emul_ptimer = r->v[KT_FV_MAP_EP];
+		d->f->stats.emulated_maps += map->emul_vtimer >= 0 || map->emul_ptimer >= 0;
 		t->load_timer[0] = map->direct_vtimer;
 		t->load_timer[1] = map->direct_ptimer;
 		t->nr_load_irqs = 0;
@@ -819,6 +820,23 @@ static int on_waking(struct feed *d)
 	return emit_bg(d, d->f->vcpu[t->own - 1].id.who, d->c->bg_ns, 0);
 }
 
+/* The vCPU may live on, but not under this handle: its thread is all that it was known by. */
+static int on_thread_end(struct feed *d)
+{
+	struct thread *t = find_thread(d->f, d->rec->v[KT_FV_PROC_PID]);
+	uint32_t own = t ? t->own : NONE;
+
+	if (!t)
+		return 0;
+	forget_thread(t);
+	t->tgid = t->comm_len = 0;
+	t->renewed++;
+	if (!own)
+		return 0;
+	d->ev->gone = (struct kt_gone){ { 0, 0 } };
+	return emit(d, KT_EV_VCPU_GONE, d->f->vcpu[own - 1].id.who, KT_SUB(KT_TIMER_NONE, 0));
+}
+
 #define CLONE_THREAD 0x10000
 
 /* A thread of its maker's process, or the first of a new one. */
@@ -870,6 +888,7 @@ static int on_guest_entry(struct feed *d)
 }
 
 #define ESR_EC_SHIFT 26
+#define EC_WFX 1u
 #define HVC_STUB_ERR 0xbadca11
 
 static int on_guest_exit(struct feed *d)
@@ -888,6 +907,7 @@ static int on_guest_exit(struct feed *d)
 	run->code = ret == HVC_STUB_ERR ? KT_EXIT_GONE : ret & 0xff;
 	if (run->code == KT_EXIT_TRAP)
 		run->esr = v[KT_FV_EXIT_EC] << ESR_EC_SHIFT;
+	d->f->stats.wfx_exits += run->esr == EC_WFX << ESR_EC_SHIFT;
 	return emit(d, KT_EV_EXIT, bound_who(d->f, t), KT_SUB(KT_TIMER_NONE, 0));
 }
 
@@ -1012,7 +1032,6 @@ static int convert(struct feed *d)
 
 static int convert_foreign(struct feed *d)
 {
-	struct thread *t;
 
 	switch (d->rec->id) {
 	case KT_FT_IRQ_ENTRY:
@@ -1037,13 +1056,7 @@ static int convert_foreign(struct feed *d)
 	case KT_FT_SCHED_SWITCH:
 		return on_switch(d);
 	case KT_FT_PROC_EXIT:
-		t = find_thread(d->f, d->rec->v[KT_FV_PROC_PID]);
-		if (t) {
-			forget_thread(t);
-			t->tgid = t->comm_len = 0;
-			t->renewed++;
-		}
-		return 0;
+		return on_thread_end(d);
 	}
 	return 0;
 }

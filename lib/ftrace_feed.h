@@ -45,6 +45,8 @@ struct kt_ftrace_stats {
 	uint64_t back_in_time;		/* older than the record before on that CPU */
 	uint64_t double_entry;		/* kvm_entry without kvm_exit between, same thread */
 	uint64_t double_exit;
+	uint64_t emulated_maps;		/* timer maps with an emulated timer */
+	uint64_t wfx_exits;		/* exits for a WFI or WFE */
 	uint32_t vcpus;			/* that entered a guest or had timer events */
 	uint32_t entered;		/* of these, that entered a guest */
 	uint32_t without_tgid;		/* of these, whose process is not known */
@@ -55,7 +57,7 @@ struct kt_ftrace_stats {
 };
 
 /* What a capture may claim; more are shown as bare threads. */
-#define KT_FTRACE_VCPUS_MAX 65536
+#define KT_FTRACE_VCPUS_MAX 16384
 
 int kt_ftrace_new(const struct kt_ftrace_opts *opts, struct kt_ftrace **out);
 void kt_ftrace_free(struct kt_ftrace *f);
