@@ -15,6 +15,7 @@ O ?= build
 V ?= 0
 WITH_BPF ?= $(if $(HAVE_BPF),1,0)
 WITH_FTRACE ?= $(if $(HAVE_FTRACE),1,0)
+WITH_TRACECMD ?= $(if $(HAVE_TRACECMD),1,0)
 CROSS ?= aarch64-linux-gnu-
 CLANG ?= clang
 BPFTOOL ?= bpftool
@@ -41,6 +42,9 @@ BPFTOOL_PATH := $(firstword $(shell command -v $(BPFTOOL) 2>/dev/null) $(wildcar
 HAVE_BPF := $(and $(shell command -v $(CLANG) 2>/dev/null),$(BPFTOOL_PATH),$(shell $(PKG_CONFIG) --exists libbpf libelf zlib libcap 2>/dev/null && echo yes))
 HAVE_FTRACE := $(shell $(PKG_CONFIG) --exists libtracefs libtraceevent libbpf libelf zlib 2>/dev/null && echo yes)
 
+# What reading trace.dat files needs.
+HAVE_TRACECMD := $(shell $(PKG_CONFIG) --exists libtracecmd libtraceevent 2>/dev/null && echo yes)
+
 WARNINGS := -Wall
 WARNINGS += -Wextra
 WARNINGS += -Wshadow
@@ -63,9 +67,11 @@ BASE_CFLAGS := -std=gnu11 -Iinclude -Ilib -Icli $(WARNINGS) -MMD -MP \
 LIB_SRC := $(wildcard lib/*.c)
 BPF_ONLY_SRC := cli/source_bpf.c cli/bpf_explain.c
 FTRACE_ONLY_SRC := cli/source_ftrace.c cli/ftrace_pages.c cli/ftrace_plan.c cli/ftrace_instance.c cli/btf_path.c
-CLI_SRC := $(filter-out $(BPF_ONLY_SRC) $(FTRACE_ONLY_SRC),$(wildcard cli/*.c))
+CLI_SRC := $(filter-out $(BPF_ONLY_SRC) $(FTRACE_ONLY_SRC) cli/tracedat_child.c cli/tracedat_none.c,$(wildcard cli/*.c))
 CLI_SRC += $(if $(filter 1,$(WITH_BPF)),$(BPF_ONLY_SRC))
 CLI_SRC += $(if $(filter 1,$(WITH_FTRACE)),$(FTRACE_ONLY_SRC))
+# The static arm64 build never has it: Debian ships libtracecmd as a shared library only.
+NATIVE_SRC := $(if $(filter 1,$(WITH_TRACECMD)),cli/tracedat_child.c,cli/tracedat_none.c)
 
 all: $(O)/kvmtimer-trace
 ifneq ($(WITH_BPF),1)
@@ -73,6 +79,9 @@ ifneq ($(WITH_BPF),1)
 endif
 ifneq ($(WITH_FTRACE),1)
 	@echo "built without recording through ftrace: libtracefs-dev, libtraceevent-dev, libbpf-dev, libelf-dev or zlib1g-dev is missing"
+endif
+ifneq ($(WITH_TRACECMD),1)
+	@echo "built without reading trace-cmd files: libtracecmd-dev is missing"
 endif
 
 # ---- BPF: the same object for every kernel, made into a skeleton header ----
@@ -118,15 +127,18 @@ $(O)/libkt.a: $(LIB_SRC:%.c=$(O)/obj/%.o)
 CLI_LIBS := $(if $(filter 1,$(WITH_FTRACE)),-ltracefs -ltraceevent)
 CLI_LIBS += $(if $(filter 1,$(WITH_BPF) $(WITH_FTRACE)),-lbpf -lelf -lz) $(if $(filter 1,$(WITH_BPF)),-lcap)
 CLI_LIBS += -ljson-c -lm
+TRACECMD_LIBS := $(if $(filter 1,$(WITH_TRACECMD)),$(shell $(PKG_CONFIG) --libs libtracecmd libtraceevent))
+TRACECMD_CFLAGS := $(patsubst -I%,-isystem %,$(if $(filter 1,$(WITH_TRACECMD)),$(shell $(PKG_CONFIG) --cflags libtracecmd libtraceevent)))
+$(O)/obj/cli/tracedat_child.o: BASE_CFLAGS += $(TRACECMD_CFLAGS)
 
-$(O)/kvmtimer-trace: $(CLI_SRC:%.c=$(O)/obj/%.o) $(O)/libkt.a
+$(O)/kvmtimer-trace: $(patsubst %.c,$(O)/obj/%.o,$(CLI_SRC) $(NATIVE_SRC)) $(O)/libkt.a
 	$(call msg,LD,$@)
-	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(CLI_LIBS)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(CLI_LIBS) $(TRACECMD_LIBS)
 
 # Made and printed by the lab; only asked for when something for arm64 is built.
 SYSROOT = $(or $(KT_SYSROOT),$(eval KT_SYSROOT := $$(shell scripts/lab sysroot))$(KT_SYSROOT))
 
-$(O)/arm64/kvmtimer-trace: $(patsubst %.c,$(O)/arm64/obj/%.o,$(LIB_SRC) $(CLI_SRC))
+$(O)/arm64/kvmtimer-trace: $(patsubst %.c,$(O)/arm64/obj/%.o,$(LIB_SRC) $(CLI_SRC) cli/tracedat_none.c)
 	$(call msg,LD,$@)
 	$(Q)$(CROSS)gcc -static $(CFLAGS) -o $@ $^ -L$(SYSROOT)/usr/lib/aarch64-linux-gnu $(CLI_LIBS) 2>$(@D)/ld.log || { cat $(@D)/ld.log >&2; exit 1; }
 	$(Q)$(CROSS)strip -o $@.stripped $@
@@ -164,7 +176,7 @@ export KT_BUILD = $(abspath $(O))
 
 # Everything that needs no lab.
 check: all unit check-headers docs-check
-	$(Q)scripts/run-tests $(UNIT) tests/golden/*.t tests/cli/*.t
+	$(Q)scripts/run-tests $(UNIT) tests/golden/*.t tests/text/*.t tests/cli/*.t
 
 lab-test: all arm64
 	$(Q)scripts/run-tests tests/lab/*.t
@@ -174,7 +186,7 @@ test:
 	$(Q)$(MAKE) --no-print-directory test-all
 
 test-all: all unit arm64 check-headers docs-check
-	$(Q)scripts/run-tests $(UNIT) tests/golden/*.t tests/cli/*.t tests/lab/*.t
+	$(Q)scripts/run-tests $(UNIT) tests/golden/*.t tests/text/*.t tests/cli/*.t tests/lab/*.t
 
 deps:
 	$(Q)scripts/deps build test lab
@@ -230,7 +242,7 @@ $(O)/fuzz/%: tests/fuzz/%.c $(LIB_SRC)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CLANG) -std=gnu11 -O1 -g -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -Iinclude -Ilib -o $@ $^
 
-fuzz: $(FUZZERS) $(O)/synth
+fuzz: $(FUZZERS) $(O)/synth $(O)/tracedat-seed
 	$(Q)scripts/fuzz $(FUZZ_SECONDS) $(FUZZERS)
 
 cover:
@@ -241,6 +253,10 @@ bench-offline: all $(O)/synth
 	$(Q)scripts/bench-offline $(O)
 bench-capture: arm64
 	$(Q)scripts/bench-capture $(O)
+$(O)/tracedat-seed: tests/fuzz/tracedat_seed.c $(O)/libkt.a
+	$(call msg,LD,$@)
+	$(Q)$(CC) $(filter-out -MMD -MP,$(BASE_CFLAGS)) $(CFLAGS) -o $@ $^
+
 $(O)/synth: tests/bench/synth.c $(O)/libkt.a
 	$(call msg,LD,$@)
 	$(Q)$(CC) $(filter-out -MMD -MP,$(BASE_CFLAGS)) $(CFLAGS) -o $@ $^

@@ -2,6 +2,7 @@
 /*
  * doctor: what this host lets us see, and why not.  It attaches everything once
  * and detaches again, so the answer is measured, not derived from a version.
+ * With a file: the same question about that capture, see doctor_file.c.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -11,16 +12,20 @@
 #include "anonymise.h"
 #include "capture.h"
 #include "cmd.h"
+#include "doctor_file.h"
 #include "host.h"
 #include "json.h"
 #include "log.h"
 #include "probes.h"
+#include "session.h"
 
 static struct {
+	const char *input;
 	bool json;
 } opt;
 
 static const struct kt_option options[] = {
+	{ KT_OPT_STRING, 'i', "input", "FILE", &opt.input, .help = "look at this capture instead of the host; - is standard input" },
 	{ KT_OPT_FLAG, 'j', "json", .to = &opt.json, .help = "JSON instead of text" },
 	KT_OPT_END
 };
@@ -171,9 +176,10 @@ static int run(int nr_args, char **args)
 	struct kt_facts *host;
 	int i;
 
-	if (nr_args) {
-		fprintf(stderr, "doctor takes no argument: \"%s\"\n", args[0]);
-		return KT_EXIT_MISUSE;
+	if (nr_args || opt.input) {
+		const char *path = kt_input_path(opt.input, nr_args, args);
+
+		return path ? kt_doctor_file(path, opt.json) : KT_EXIT_MISUSE;
 	}
 	if (kt_facts_new(&host) || kt_host_facts(host))
 		return KT_EXIT_FAILED;
@@ -196,8 +202,8 @@ static int run(int nr_args, char **args)
 
 const struct kt_cmd kt_cmd_doctor = {
 	.name = "doctor",
-	.summary = "what this host lets us see, and why not",
-	.usage = "[options]",
+	.summary = "what this host, or a capture, lets us see, and why not",
+	.usage = "[options] [FILE]",
 	.options = options,
 	.run = run,
 };

@@ -17,6 +17,13 @@
 #include <string.h>
 
 #define SIGNED(n) { n, KT_FF_SIGNED }
+#define WORDS(n, list) { n, 0, WORDS_##list }
+#define STRING(n, flag, list) { n, flag, WORDS_##list }
+
+enum {
+	WORDS_NONE, WORDS_EXIT, WORDS_WFX, WORDS_WAITED, WORDS_VALID, WORDS_ERRNO, WORDS_IRQ,
+	WORDS_FUNCTION, WORDS_STATE, WORDS_NR
+};
 
 static const struct kt_ftrace_event events[KT_FT_NR] = {
 	[KT_FT_UPDATE_IRQ] = { "kvm", "kvm_timer_update_irq",
@@ -44,42 +51,50 @@ static const struct kt_ftrace_event events[KT_FT_NR] = {
 		{ "VCPU: %0, IRQ %1, level: %2" } },
 	[KT_FT_ENTRY] = { "kvm", "kvm_entry",
 		{ { "vcpu_pc" } },
-		{ "PC: %x0" } },
+		{ "PC: %x0", "CAN'T FIND FIELD \"vcpu_id\"<CANT FIND FIELD rip>PC: %x0" } },
 	[KT_FT_EXIT] = { "kvm", "kvm_exit",
-		{ SIGNED("ret"), { "esr_ec" }, { "vcpu_pc" } },
-		{ "%w0: HSR_EC: %x1 (%*), PC: %x2", "%0: HSR_EC: %x1 (%*), PC: %x2" } },
+		{ { "ret", KT_FF_SIGNED, WORDS_EXIT }, { "esr_ec" }, { "vcpu_pc" } },
+		/* trace-cmd's own printer looks for x86's fields and says so before the rest. */
+		{ "%w0: HSR_EC: %x1 (%*), PC: %x2", "%0: HSR_EC: %x1 (%*), PC: %x2",
+		  "<CANT FIND FIELD exit_reason>%w0: HSR_EC: %x1 (%*), PC: %x2" } },
 	[KT_FT_WFX] = { "kvm", "kvm_wfx_arm64",
-		{ { "vcpu_pc" }, { "is_wfe" } },
+		{ { "vcpu_pc" }, WORDS("is_wfe", WFX) },
 		{ "guest executed wf%w1 at: %x0" } },
 	[KT_FT_WAKEUP] = { "kvm", "kvm_vcpu_wakeup",
-		{ { "ns" }, { "waited" }, { "valid" } },
+		{ { "ns" }, WORDS("waited", WAITED), WORDS("valid", VALID) },
 		{ "%w1 time %0 ns, polling %w2" } },
 	[KT_FT_USER_EXIT] = { "kvm", "kvm_userspace_exit",
-		{ { "reason" }, SIGNED("errno") },
+		{ { "reason" }, { "errno", KT_FF_SIGNED, WORDS_ERRNO } },
 		{ "reason %w1 (%0)", "reason %* (%0)" } },
 	[KT_FT_HALT_POLL] = { "kvm", "kvm_halt_poll_ns",
 		{ { "vcpu_id" } },
 		{ "vcpu %0: halt_poll_ns" } },
 	[KT_FT_IRQ_ENTRY] = { "irq", "irq_handler_entry",
-		{ SIGNED("irq"), { "name", KT_FF_STRING } },
+		{ SIGNED("irq"), STRING("name", KT_FF_STRING, IRQ) },
 		{ "irq=%0 name=%w1" } },
 	[KT_FT_IRQ_EXIT] = { "irq", "irq_handler_exit",
 		{ SIGNED("irq") },
 		{ "irq=%0" } },
 	[KT_FT_HRT_START] = { "timer", "hrtimer_start",
-		{ { "hrtimer" }, { "function", KT_FF_FUNCTION }, { "expires" } },
+		{ { "hrtimer" }, STRING("function", KT_FF_FUNCTION, FUNCTION), { "expires" } },
 		{ "hrtimer=%x0 function=%w1 expires=%2" } },
 	[KT_FT_HRT_FIRE] = { "timer", "hrtimer_expire_entry",
-		{ { "hrtimer" }, { "function", KT_FF_FUNCTION } },
+		{ { "hrtimer" }, STRING("function", KT_FF_FUNCTION, FUNCTION) },
 		{ "hrtimer=%x0 function=%w1", "hrtimer=%x0 now=%* function=%w1" } },
 	[KT_FT_HRT_DONE] = { "timer", "hrtimer_expire_exit",
 		{ { "hrtimer" } },
 		{ "hrtimer=%x0" } },
 	/* The third is trace-cmd's: "comm:pid [prio] S ==> comm:pid [prio]". */
 	[KT_FT_SCHED_SWITCH] = { "sched", "sched_switch",
-		{ SIGNED("prev_pid"), { "prev_state" }, SIGNED("next_pid") },
-		{ "prev_comm=%> prev_pid=%0 prev_prio=%* prev_state=%w1 ==> next_comm=%> next_pid=%2",
+		{ SIGNED("prev_pid"), WORDS("prev_state", STATE), SIGNED("next_pid") },
+		{ "prev_comm=%> prev_pid=%0 prev_prio=%* prev_state=%w1 ==> next_comm=%> next_pid=%2 next_prio=",
 		  "%>:%0 [%*] %w1 ==> %>:%2 [" } },
+	[KT_FT_WAKING] = { "sched", "sched_waking",
+		{ SIGNED("pid") },
+		{ "comm=%> pid=%0", "%>:%0 [" } },
+	[KT_FT_NEWTASK] = { "task", "task_newtask",
+		{ SIGNED("pid"), { "clone_flags" } },
+		{ "pid=%0 comm=%> clone_flags=%x1" } },
 	[KT_FT_PROC_EXIT] = { "sched", "sched_process_exit",
 		{ SIGNED("pid") },
 		{ "comm=%> pid=%0", "%>:%0 [" } },
@@ -109,23 +124,22 @@ static const struct word state_words[] = {
 	{ "R", 0 }, { "R+", 0 }, { "S", 1 }, { "D", 2 }, { "T", 4 }, { "t", 8 }, { "X", 0x10 },
 	{ "Z", 0x20 }, { "P", 0x40 }, { "I", 0x80 }, {} };
 
-/* Words that are not listed have this value; without one they are an error. */
+#define NOT_A_WORD INT32_MIN
+
 struct words {
-	uint8_t id, field;
 	const struct word *words;
-	bool others;
+	int32_t other;	/* what an unlisted word means */
 };
 
-static const struct words word_lists[] = {
-	{ KT_FT_EXIT, KT_FV_EXIT_RET, exit_words, false },
-	{ KT_FT_WFX, KT_FV_WFX_WFE, wfx_words, false },
-	{ KT_FT_WAKEUP, KT_FV_WAKEUP_WAITED, waited_words, false },
-	{ KT_FT_WAKEUP, KT_FV_WAKEUP_VALID, valid_words, false },
-	{ KT_FT_USER_EXIT, KT_FV_USER_ERRNO, errno_words, false },
-	{ KT_FT_IRQ_ENTRY, KT_FV_IRQ_NAME, irq_words, true },
-	{ KT_FT_HRT_START, KT_FV_HRT_FUNCTION, function_words, true },
-	{ KT_FT_HRT_FIRE, KT_FV_HRT_FUNCTION, function_words, true },
-	{ KT_FT_SCHED_SWITCH, KT_FV_SWITCH_STATE, state_words, true },
+static const struct words word_lists[WORDS_NR] = {
+	[WORDS_EXIT] = { exit_words, NOT_A_WORD },
+	[WORDS_WFX] = { wfx_words, NOT_A_WORD },
+	[WORDS_WAITED] = { waited_words, NOT_A_WORD },
+	[WORDS_VALID] = { valid_words, NOT_A_WORD },
+	[WORDS_ERRNO] = { errno_words, NOT_A_WORD },
+	[WORDS_IRQ] = { irq_words, KT_FI_OTHER },
+	[WORDS_FUNCTION] = { function_words, KT_FN_OTHER },
+	[WORDS_STATE] = { state_words, 0x40 },
 };
 
 const struct kt_ftrace_event *kt_ftrace_event(unsigned int id)
@@ -144,21 +158,18 @@ enum kt_ftrace_id kt_ftrace_find(const char *name, size_t len)
 bool kt_ftrace_word(unsigned int id, unsigned int field, const char *word, size_t len,
 		    uint64_t *value)
 {
-	for (size_t i = 0; i < sizeof(word_lists) / sizeof(word_lists[0]); i++) {
-		const struct words *list = &word_lists[i];
+	const struct words *list = &word_lists[events[id].field[field].words];
 
-		if (list->id != id || list->field != field)
-			continue;
-		for (const struct word *w = list->words; w->word; w++) {
-			if (strlen(w->word) == len && !memcmp(w->word, word, len)) {
-				*value = (int64_t)w->value;
-				return true;
-			}
+	if (!list->words)
+		return false;
+	for (const struct word *w = list->words; w->word; w++) {
+		if (len && *w->word == *word && strlen(w->word) == len && !memcmp(w->word, word, len)) {
+			*value = (int64_t)w->value;
+			return true;
 		}
-		*value = 0;
-		return list->others;
 	}
-	return false;
+	*value = (int64_t)list->other;
+	return list->other != NOT_A_WORD;
 }
 
 /* ---- text ---- */
@@ -264,71 +275,89 @@ static bool skip_name(struct scan *s, const char *t)
 	}
 }
 
-static const char *after_bracket(const char *t)
+/* Characters of a template that stand for something else than themselves. */
+static inline bool is_special(char c)
 {
-	return strchr(t, ']') + 1;
+	return c == ' ' || c == '%' || c == '[' || c == ']' || c == '\0';
+}
+
+/* One "%..." at t, which is after the percent sign.  NULL when the text does not fit. */
+static const char *match_value(struct kt_ftrace_rec *rec, const char *t, struct scan *s)
+{
+	unsigned int field;
+	bool got;
+
+	switch (*t) {
+	case '*':
+		s->p = memchr(s->p, t[1] == ' ' ? t[2] : t[1], s->end - s->p);
+		return s->p ? t + 1 : NULL;
+	case '>':
+		return skip_name(s, t + 1) ? t + 1 : NULL;
+	case 'x':
+		while (s->p < s->end && is_blank(*s->p))
+			s->p++;
+		field = t[1] - '0';
+		got = scan_hex(s, &rec->v[field]);
+		t += 2;
+		break;
+	case 'w':
+		field = t[1] - '0';
+		got = scan_word(s, rec->id, field, &rec->v[field]);
+		t += 2;
+		break;
+	default:
+		field = *t++ - '0';
+		got = scan_number(s, &rec->v[field]);
+		break;
+	}
+	rec->has |= 1u << field;
+	return got ? t : NULL;
 }
 
 static bool match(struct kt_ftrace_rec *rec, const char *t, const char *text, size_t len)
 {
 	struct scan s = { text, text + len };
-	unsigned int field;
 
 	rec->has = 0;
-	while (*t) {
-		if (*t == ' ') {
-			while (s.p < s.end && is_blank(*s.p))
-				s.p++;
-			t++;
-			continue;
-		}
-		if (*t == '[' && t[1] == ',') {
-			/* Told apart by its first letter, after ", ". */
-			t += s.end - s.p > 3 && s.p[0] == ',' && s.p[2] == t[3] && s.p[3] == t[4] ?
-				1 : after_bracket(t) - t;
-			continue;
-		}
-		if (*t == ']' && t[1] == ',') {
-			t++;
-			continue;
-		}
-		if (*t != '%') {
+	for (;;) {
+		while (!is_special(*t)) {
 			if (s.p == s.end || *s.p != *t)
 				return false;
 			s.p++;
 			t++;
-			continue;
 		}
-		t++;
-		if (*t == '*') {
+		switch (*t) {
+		case '\0':
+			return true;
+		case ' ':
+			while (s.p < s.end && is_blank(*s.p))
+				s.p++;
 			t++;
-			s.p = memchr(s.p, *t == ' ' ? t[1] : *t, s.end - s.p);
-			if (!s.p)
+			break;
+		case '%':
+			t = match_value(rec, t + 1, &s);
+			if (!t)
 				return false;
-			continue;
+			break;
+		case '[':
+			/* "[, ev: %3]": there or not, by its first letters.  Else a bracket. */
+			if (t[1] != ',') {
+				if (s.p == s.end || *s.p++ != '[')
+					return false;
+				t++;
+			} else if (s.end - s.p > 3 && s.p[0] == ',' && s.p[2] == t[3] && s.p[3] == t[4]) {
+				t++;
+			} else {
+				t = strchr(t, ']') + 1;
+			}
+			break;
+		case ']':
+			if (t[1] != ',' && (s.p == s.end || *s.p++ != ']'))
+				return false;
+			t++;
+			break;
 		}
-		if (*t == '>') {
-			if (!skip_name(&s, ++t))
-				return false;
-			continue;
-		}
-		if (*t == 'x' || *t == 'w') {
-			field = t[1] - '0';
-			if (is_blank(s.p < s.end ? *s.p : 'a'))
-				while (s.p < s.end && is_blank(*s.p))
-					s.p++;
-			if (*t == 'x' ? !scan_hex(&s, &rec->v[field]) :
-					!scan_word(&s, rec->id, field, &rec->v[field]))
-				return false;
-			t += 2;
-		} else {
-			field = *t++ - '0';
-			if (!scan_number(&s, &rec->v[field]))
-				return false;
-		}
-		rec->has |= 1u << field;
 	}
-	return true;
 }
 
 /* "vcpu_id=0 irq=27 level=1": what trace-cmd report -R prints, and perf for what it cannot format. */
@@ -352,6 +381,9 @@ static bool match_raw(struct kt_ftrace_rec *rec, const char *text, size_t len)
 		if (s.p == s.end || *s.p != '=')
 			continue;
 		eq = s.p++;
+		/* Numbers may be padded: "cval=               0". */
+		while (s.p < s.end && is_blank(*s.p))
+			s.p++;
 		for (unsigned int i = 0; i < KT_FTRACE_VALUES && e->field[i].name; i++) {
 			struct scan v = s;
 			bool got;

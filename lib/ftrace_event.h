@@ -36,6 +36,8 @@ enum kt_ftrace_id {
 	KT_FT_HRT_FIRE,		/* hrtimer_expire_entry */
 	KT_FT_HRT_DONE,		/* hrtimer_expire_exit */
 	KT_FT_SCHED_SWITCH,	/* tells a preempted vCPU from a sleeping one */
+	KT_FT_WAKING,		/* sched_waking: whose background timer fired */
+	KT_FT_NEWTASK,		/* task_newtask: which process a thread is of */
 	KT_FT_PROC_EXIT,	/* sched_process_exit: its thread id may be reused */
 	KT_FT_NR
 };
@@ -56,6 +58,8 @@ enum {
 	KT_FV_IRQ_IRQ = 0, KT_FV_IRQ_NAME,
 	KT_FV_HRT_PTR = 0, KT_FV_HRT_FUNCTION, KT_FV_HRT_EXPIRES,
 	KT_FV_SWITCH_PREV = 0, KT_FV_SWITCH_STATE, KT_FV_SWITCH_NEXT,
+	KT_FV_WAKING_PID = 0,
+	KT_FV_NEWTASK_PID = 0, KT_FV_NEWTASK_FLAGS,
 	KT_FV_PROC_PID = 0,
 };
 #define KT_FTRACE_VALUES 5
@@ -67,6 +71,7 @@ enum { KT_FI_OTHER, KT_FI_VTIMER, KT_FI_PTIMER };	/* names of host interrupts */
 struct kt_ftrace_field {
 	const char *name;	/* in the kernel's format file */
 	unsigned char flags;
+	unsigned char words;	/* its list of words, see ftrace_event.c; 0 = none */
 };
 
 #define KT_FF_SIGNED	1
@@ -79,6 +84,12 @@ struct kt_ftrace_event {
 	struct kt_ftrace_field field[KT_FTRACE_VALUES];
 	const char *text[3];	/* how it is printed, by dialect; see ftrace_event.c */
 };
+
+/* Is the event about the vCPU that the current thread works for?  Else about the CPU or another thread. */
+static inline bool kt_ftrace_of_thread(unsigned int id)
+{
+	return id && id < KT_FT_IRQ_ENTRY;
+}
 
 /* Execution context, from the trace entry's flags. */
 enum kt_ftrace_ctx { KT_FC_UNKNOWN, KT_FC_TASK, KT_FC_HARDIRQ, KT_FC_SOFTIRQ, KT_FC_NMI };

@@ -50,6 +50,7 @@ struct cpu {
 	uint32_t soft_vcpu;		/* while soft: whose timer fires, or NONE */
 	uint8_t soft_timer;
 	uint64_t fires;			/* hrtimer whose callback runs, 0 = none */
+	uint64_t bg_ns;			/* since when it is a background timer of an unknown vCPU, 0 = it is not */
 	struct published published;	/* in interrupt context */
 };
 
@@ -575,6 +576,7 @@ static int on_map(struct feed *d)
 		if (r->has & 1u << KT_FV_MAP_EV)
 			map->emul_vtimer = r->v[KT_FV_MAP_EV];
 		map->emul_ptimer = r->v[KT_FV_MAP_EP];
+		d->f->stats.emulated_maps += map->emul_vtimer >= 0 || map->emul_ptimer >= 0;
 		t->load_timer[0] = map->direct_vtimer;
 		t->load_timer[1] = map->direct_ptimer;
 		t->nr_load_irqs = 0;
@@ -782,19 +784,80 @@ static int on_hrt_start(struct feed *d)
 	return 0;
 }
 
+static int emit_bg(struct feed *d, uint32_t who, uint64_t at_ns, uint64_t expires_ns)
+{
+	d->ev->hrtimer = (struct kt_hrtimer){ d->c->fires, expires_ns };
+	emit(d, KT_EV_BG_EXPIRE, who, KT_SUB(KT_TIMER_NONE, KT_AT_SOFT_TIMER));
+	/* Nothing else of this CPU was said since. */
+	d->ev->ts_ns = at_ns;
+	d->c->bg_ns = 0;
+	return 1;
+}
+
+/* A timer whose start was not seen waits for the wake-up that it makes. */
 static int on_hrt_fire(struct feed *d)
 {
 	const uint64_t *v = d->rec->v;
 	const struct soft_timer *soft;
 
 	d->c->fires = v[KT_FV_HRT_PTR];
+	d->c->bg_ns = 0;
 	if (v[KT_FV_HRT_FUNCTION] != KT_FN_BACKGROUND)
 		return 0;
 	soft = find_soft(d->f, d->c->fires);
-	d->ev->hrtimer = (struct kt_hrtimer){ d->c->fires, soft ? soft->expires_ns : 0 };
-	return emit(d, KT_EV_BG_EXPIRE,
-		    soft && soft->vcpu ? d->f->vcpu[soft->vcpu - 1].id.who : KT_WHO_NONE,
-		    KT_SUB(KT_TIMER_NONE, KT_AT_SOFT_TIMER));
+	if (soft && soft->vcpu)
+		return emit_bg(d, d->f->vcpu[soft->vcpu - 1].id.who, d->rec->ts_ns, soft->expires_ns);
+	d->c->bg_ns = d->rec->ts_ns;
+	return 0;
+}
+
+static int on_waking(struct feed *d)
+{
+	const struct thread *t = d->c->bg_ns ? find_thread(d->f, d->rec->v[KT_FV_WAKING_PID]) : NULL;
+
+	if (!t || !t->own)
+		return 0;
+	return emit_bg(d, d->f->vcpu[t->own - 1].id.who, d->c->bg_ns, 0);
+}
+
+/* The vCPU may live on, but not under this handle: its thread is all that it was known by. */
+static int on_thread_end(struct feed *d)
+{
+	struct thread *t = find_thread(d->f, d->rec->v[KT_FV_PROC_PID]);
+	uint32_t own = t ? t->own : NONE;
+
+	if (!t)
+		return 0;
+	forget_thread(t);
+	t->tgid = t->comm_len = 0;
+	t->renewed++;
+	if (!own)
+		return 0;
+	d->ev->gone = (struct kt_gone){ { 0, 0 } };
+	return emit(d, KT_EV_VCPU_GONE, d->f->vcpu[own - 1].id.who, KT_SUB(KT_TIMER_NONE, 0));
+}
+
+#define CLONE_THREAD 0x10000
+
+/* A thread of its maker's process, or the first of a new one. */
+static int on_newtask(struct feed *d)
+{
+	uint32_t pid = d->rec->v[KT_FV_NEWTASK_PID], index, tgid = pid;
+	struct thread *t = find_thread(d->f, d->rec->tid);
+
+	if (d->rec->v[KT_FV_NEWTASK_FLAGS] & CLONE_THREAD)
+		tgid = d->rec->tgid ? d->rec->tgid : t ? t->tgid : 0;
+	t = find_thread(d->f, pid);
+	if (!t) {
+		d->err = add_thread(d->f, pid, &index);
+		if (d->err || !index)
+			return 0;
+		t = &d->f->thread[index - 1];
+	}
+	forget_thread(t);
+	t->comm_len = 0;
+	t->tgid = tgid;
+	return 0;
 }
 
 static int on_switch(struct feed *d)
@@ -825,6 +888,7 @@ static int on_guest_entry(struct feed *d)
 }
 
 #define ESR_EC_SHIFT 26
+#define EC_WFX 1u
 #define HVC_STUB_ERR 0xbadca11
 
 static int on_guest_exit(struct feed *d)
@@ -843,6 +907,7 @@ static int on_guest_exit(struct feed *d)
 	run->code = ret == HVC_STUB_ERR ? KT_EXIT_GONE : ret & 0xff;
 	if (run->code == KT_EXIT_TRAP)
 		run->esr = v[KT_FV_EXIT_EC] << ESR_EC_SHIFT;
+	d->f->stats.wfx_exits += run->esr == EC_WFX << ESR_EC_SHIFT;
 	return emit(d, KT_EV_EXIT, bound_who(d->f, t), KT_SUB(KT_TIMER_NONE, 0));
 }
 
@@ -964,39 +1029,34 @@ static int convert(struct feed *d)
 	return on_own(d);
 }
 
-/* Events that are about no vCPU of the current thread. */
-static bool is_foreign(unsigned int id)
-{
-	return id >= KT_FT_IRQ_ENTRY;
-}
 
 static int convert_foreign(struct feed *d)
 {
-	struct thread *t;
 
 	switch (d->rec->id) {
 	case KT_FT_IRQ_ENTRY:
 	case KT_FT_IRQ_EXIT:
 		d->c->map_in_irq = d->c->soft = false;
-		return 0;
+		/* Its end was not recorded. */
+		return d->c->bg_ns ? emit_bg(d, KT_WHO_NONE, d->c->bg_ns, 0) : 0;
 	case KT_FT_HRT_START:
 		return on_hrt_start(d);
 	case KT_FT_HRT_FIRE:
 		return on_hrt_fire(d);
 	case KT_FT_HRT_DONE:
-		d->c->fires = 0;
 		d->c->soft = false;
+		if (d->c->bg_ns)
+			return emit_bg(d, KT_WHO_NONE, d->c->bg_ns, 0);
+		d->c->fires = 0;
 		return 0;
+	case KT_FT_WAKING:
+		return on_waking(d);
+	case KT_FT_NEWTASK:
+		return on_newtask(d);
 	case KT_FT_SCHED_SWITCH:
 		return on_switch(d);
 	case KT_FT_PROC_EXIT:
-		t = find_thread(d->f, d->rec->v[KT_FV_PROC_PID]);
-		if (t) {
-			forget_thread(t);
-			t->tgid = t->comm_len = 0;
-			t->renewed++;
-		}
-		return 0;
+		return on_thread_end(d);
 	}
 	return 0;
 }
@@ -1017,7 +1077,7 @@ int kt_ftrace_feed(struct kt_ftrace *f, const struct kt_ftrace_rec *rec, struct 
 	f->stats.by_id[rec->id]++;
 	if (d.c->seen && rec->ts_ns < d.c->last.ts_ns)
 		f->stats.back_in_time++;
-	if (is_foreign(rec->id)) {
+	if (!kt_ftrace_of_thread(rec->id)) {
 		made = convert_foreign(&d);
 	} else {
 		if (thread_of(f, d.c, rec, &d.t))

@@ -21,6 +21,7 @@
  *     that soft timer's vCPU, which may be another one than the current
  *     thread's (nohz_full moves unpinned hrtimers): known when hrtimer_start and
  *     hrtimer_expire_entry were recorded, else only if no other vCPU can be meant;
+ *   - a background timer belongs to whom its start named, else to whom it wakes;
  *   - what is not known stays unknown: who is then KT_WHO_TID | tid.
  *
  * Two VMs are never merged.  A VM is its process where tgids were recorded; else
@@ -44,6 +45,8 @@ struct kt_ftrace_stats {
 	uint64_t back_in_time;		/* older than the record before on that CPU */
 	uint64_t double_entry;		/* kvm_entry without kvm_exit between, same thread */
 	uint64_t double_exit;
+	uint64_t emulated_maps;		/* timer maps with an emulated timer */
+	uint64_t wfx_exits;		/* exits for a WFI or WFE */
 	uint32_t vcpus;			/* that entered a guest or had timer events */
 	uint32_t entered;		/* of these, that entered a guest */
 	uint32_t without_tgid;		/* of these, whose process is not known */
@@ -54,10 +57,7 @@ struct kt_ftrace_stats {
 };
 
 /* What a capture may claim; more are shown as bare threads. */
-#define KT_FTRACE_VCPUS_MAX 65536
-
-/* vcpu_id of a vCPU that no event named. */
-#define KT_VCPU_ID_UNKNOWN 0xffffffffu
+#define KT_FTRACE_VCPUS_MAX 16384
 
 int kt_ftrace_new(const struct kt_ftrace_opts *opts, struct kt_ftrace **out);
 void kt_ftrace_free(struct kt_ftrace *f);

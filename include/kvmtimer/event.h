@@ -305,6 +305,7 @@ _Static_assert(sizeof(struct kt_event) == 32, "the record is 32 bytes");
  * index in the VM; they differ and are both shown by tracepoints.
  */
 #define KT_COMM_LEN 16
+#define KT_VCPU_ID_UNKNOWN 0xffffffffu	/* vcpu_id, vcpu_idx: no event told it */
 
 struct kt_ident {
 	__u64 kvm;		/* struct kvm *, an opaque key */

@@ -322,6 +322,59 @@ static void foreign_soft_timer(void **state)
 	kt_ftrace_free(p.f);
 }
 
+/* Its start was not recorded, but whom it wakes was: not the thread it fires on. */
+static void background_timer_by_its_wakeup(void **state)
+{
+	struct play p;
+	uint32_t a;
+
+	(void)state;
+	play_init(&p);
+	on(&p, 0, 100);
+	load(&p, 0);
+	enter(&p);
+	a = p.ev.who;
+	leave(&p);
+	on(&p, 1, 200);
+	load(&p, 0);
+	enter(&p);
+	assert_int_equal(act(&p, KT_FC_HARDIRQ, "hrtimer_expire_entry", "hrtimer=0xb0 function=kvm_bg_timer_expire now=1"), 0);
+	assert_int_equal(act(&p, KT_FC_HARDIRQ, "sched_waking", "comm=CPU 0/KVM pid=100 prio=120 target_cpu=000"), 1);
+	assert_int_equal(p.ev.kind, KT_EV_BG_EXPIRE);
+	assert_int_equal(p.ev.who, a);
+	assert_int_equal(p.ev.ts_ns, p.now_ns - 1001);
+	/* Nobody is woken: nobody's. */
+	act(&p, KT_FC_HARDIRQ, "hrtimer_expire_entry", "hrtimer=0xb0 function=kvm_bg_timer_expire now=1");
+	assert_int_equal(act(&p, KT_FC_HARDIRQ, "hrtimer_expire_exit", "hrtimer=0xb0"), 1);
+	assert_int_equal(p.ev.who, KT_WHO_NONE);
+	kt_ftrace_free(p.f);
+}
+
+/* The VM's process is seen to start: its threads belong together without tgids. */
+static void a_process_seen_to_start(void **state)
+{
+	const struct kt_ident *rows;
+	struct play p;
+
+	(void)state;
+	play_init(&p);
+	on(&p, 0, 10);
+	act(&p, KT_FC_TASK, "task_newtask", "pid=100 comm=sh clone_flags=1200000 oom_score_adj=0");
+	on(&p, 0, 100);
+	act(&p, KT_FC_TASK, "task_newtask", "pid=101 comm=vmm clone_flags=3d0f00 oom_score_adj=0");
+	act(&p, KT_FC_TASK, "task_newtask", "pid=102 comm=vmm clone_flags=3d0f00 oom_score_adj=0");
+	on(&p, 0, 101);
+	load(&p, 0);
+	enter(&p);
+	on(&p, 1, 102);
+	load(&p, 1);
+	enter(&p);
+	assert_int_equal(kt_ftrace_idents(p.f, &rows), 2);
+	assert_int_equal(rows[0].tgid, 100);
+	assert_true(rows[0].kvm == rows[1].kvm);
+	kt_ftrace_free(p.f);
+}
+
 /* PPIs are configurable: a load's order tells which is which. */
 static void ppis_are_learnt(void **state)
 {
@@ -425,6 +478,8 @@ int main(void)
 		cmocka_unit_test(entries_only),
 		cmocka_unit_test(vgic_updates_pair_by_context),
 		cmocka_unit_test(foreign_soft_timer),
+		cmocka_unit_test(background_timer_by_its_wakeup),
+		cmocka_unit_test(a_process_seen_to_start),
 		cmocka_unit_test(ppis_are_learnt),
 		cmocka_unit_test(why_registers_leave),
 		cmocka_unit_test(without_flags_the_guest_run_tells),
