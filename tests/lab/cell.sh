@@ -160,6 +160,14 @@ matrix)
 	both user --detail lr -- vmm --timeout 60 --gic none $G scenario=uirq n=3
 	both reuse -- vmm --timeout 60 --repeat 3 --id-base 2 $G scenario=hvc n=50
 	both disturbed --detail lr -- vmm --timeout 90 --vcpus 2 --migrate 7 --preempt $G scenario=periodic n=100 period=2000
+	# Only one VM of two, and its threads are made after the filter.
+	sh -c "kill -STOP \$\$; exec vmm --name a --vcpus 2 --timeout 60 $G scenario=periodic timer=p n=40 period=3000 wfi=1" \
+		>/dev/null 2>&1 &
+	vmm=$!
+	both filtered --detail lr -p $vmm -- sh -c "
+		vmm --name b --timeout 60 $G scenario=periodic n=40 period=3000 &
+		kill -CONT $vmm
+		while readlink /proc/$vmm/exe >/dev/null; do sleep 0.1; done; sleep 0.5; wait"
 	OUT=$KT_OUT/ftrace
 	{
 		crash first

@@ -183,8 +183,9 @@ for cell in $cells; do
 	for name in two-vms kinds reuse; do
 		check_both "$cell" "$d/both" $name line yes
 	done
-	for name in ptimer user disturbed; do
+	for name in ptimer user disturbed filtered; do
 		check_both "$cell" "$d/both" $name lr "$exact"
 	done
+	is "$("$kt" report --json "$d/both/filtered.ftrace" | grep -c '"irqchip"')" 1 "$cell: filtered: one VM"
 done
 done_testing
