@@ -8,11 +8,14 @@
 #   make test        everything that CI runs
 #   make help        all targets
 #
-#   V=1 shows commands; O=DIR builds elsewhere; WITH_BPF=0 leaves recording out.
+#   V=1 shows commands; O=DIR builds elsewhere; WITH_BPF=0 and WITH_FTRACE=0 leave that way
+#   of recording out.
 
 O ?= build
 V ?= 0
 WITH_BPF ?= $(if $(HAVE_BPF),1,0)
+WITH_FTRACE ?= $(if $(HAVE_FTRACE),1,0)
+WITH_TRACECMD ?= $(if $(HAVE_TRACECMD),1,0)
 CROSS ?= aarch64-linux-gnu-
 CLANG ?= clang
 BPFTOOL ?= bpftool
@@ -37,6 +40,10 @@ VERSION := $(or $(shell git describe --always --dirty 2>/dev/null),$(file <VERSI
 # What recording needs to be built; without it every command that reads files still works.
 BPFTOOL_PATH := $(firstword $(shell command -v $(BPFTOOL) 2>/dev/null) $(wildcard /usr/sbin/bpftool))
 HAVE_BPF := $(and $(shell command -v $(CLANG) 2>/dev/null),$(BPFTOOL_PATH),$(shell $(PKG_CONFIG) --exists libbpf libelf zlib libcap 2>/dev/null && echo yes))
+HAVE_FTRACE := $(shell $(PKG_CONFIG) --exists libtracefs libtraceevent libbpf libelf zlib 2>/dev/null && echo yes)
+
+# What reading trace.dat files needs.
+HAVE_TRACECMD := $(shell $(PKG_CONFIG) --exists libtracecmd libtraceevent 2>/dev/null && echo yes)
 
 WARNINGS := -Wall
 WARNINGS += -Wextra
@@ -55,16 +62,29 @@ endif
 CFLAGS ?= -O2 -g
 # The same source gives the same bytes wherever it is built, and whatever O is.
 PREFIX_MAP := -ffile-prefix-map=$(CURDIR)=. -ffile-prefix-map=$(abspath $(O))=build
-BASE_CFLAGS := -std=gnu11 -Iinclude -Ilib -Icli $(WARNINGS) -MMD -MP $(PREFIX_MAP)
+BASE_CFLAGS := -std=gnu11 -Iinclude -Ilib -Icli $(WARNINGS) -MMD -MP $(PREFIX_MAP) \
+	-DKT_WITH_BPF=$(WITH_BPF) -DKT_WITH_FTRACE=$(WITH_FTRACE)
 
 LIB_SRC := $(wildcard lib/*.c)
-BPF_ONLY_SRC := cli/source_bpf.c cli/bpf_explain.c cli/kernel_facts.c
-CLI_SRC := $(filter-out $(BPF_ONLY_SRC) cli/source_none.c,$(wildcard cli/*.c))
-CLI_SRC += $(if $(filter 1,$(WITH_BPF)),$(BPF_ONLY_SRC),cli/source_none.c)
+BPF_ONLY_SRC := cli/source_bpf.c cli/bpf_explain.c
+FTRACE_ONLY_SRC := cli/source_ftrace.c cli/ftrace_pages.c cli/ftrace_plan.c cli/ftrace_instance.c cli/btf_path.c
+SOURCE_SRC := $(BPF_ONLY_SRC) $(FTRACE_ONLY_SRC) cli/kernel_facts.c
+CLI_SRC := $(filter-out $(SOURCE_SRC) cli/tracedat_child.c cli/tracedat_none.c,$(wildcard cli/*.c))
+CLI_SRC += $(if $(filter 1,$(WITH_BPF)),$(BPF_ONLY_SRC))
+CLI_SRC += $(if $(filter 1,$(WITH_FTRACE)),$(FTRACE_ONLY_SRC))
+CLI_SRC += $(if $(filter 1,$(WITH_BPF) $(WITH_FTRACE)),cli/kernel_facts.c)
+# The static arm64 build never has it: Debian ships libtracecmd as a shared library only.
+NATIVE_SRC := $(if $(filter 1,$(WITH_TRACECMD)),cli/tracedat_child.c,cli/tracedat_none.c)
 
 all: $(O)/kvmtimer-trace
 ifneq ($(WITH_BPF),1)
-	@echo "built without recording: $(if $(HAVE_BPF),WITH_BPF=$(WITH_BPF) was given,clang, bpftool, libbpf-dev, libelf-dev, zlib1g-dev or libcap-dev is missing)"
+	@echo "built without recording through BPF: $(if $(HAVE_BPF),WITH_BPF=$(WITH_BPF) was given,clang, bpftool, libbpf-dev, libelf-dev, zlib1g-dev or libcap-dev is missing)"
+endif
+ifneq ($(WITH_FTRACE),1)
+	@echo "built without recording through ftrace: libtracefs-dev, libtraceevent-dev, libbpf-dev, libelf-dev or zlib1g-dev is missing"
+endif
+ifneq ($(WITH_TRACECMD),1)
+	@echo "built without reading trace-cmd files: libtracecmd-dev is missing"
 endif
 
 # ---- what everything was made with: a file per question, written only when the answer changes ----
@@ -111,23 +131,31 @@ $(1)/cli/main.o $(1)/cli/cmd_record.o $(1)/cli/cmd_simulate.o: $$(O)/made/versio
 $(1)/cli/main.o $(1)/cli/cmd_record.o $(1)/cli/cmd_simulate.o: private BASE_CFLAGS += -DKT_VERSION='"$$(VERSION)"'
 endef
 
-$(eval $(call compile,$(O)/obj,$$(CC),-I$(O)/bpf))
-$(eval $(call compile,$(O)/arm64/obj,$$(CROSS)gcc,-I$(O)/bpf -isystem $$(SYSROOT)/usr/include -isystem $$(SYSROOT)/usr/include/aarch64-linux-gnu))
+# libtracefs includes libtraceevent's headers by their bare names.
+TRACE_INCLUDE = -isystem $(1)/usr/include/tracefs -isystem $(1)/usr/include/traceevent
+
+$(eval $(call compile,$(O)/obj,$$(CC),-I$(O)/bpf $$(call TRACE_INCLUDE)))
+$(eval $(call compile,$(O)/arm64/obj,$$(CROSS)gcc,-I$(O)/bpf -isystem $$(SYSROOT)/usr/include -isystem $$(SYSROOT)/usr/include/aarch64-linux-gnu $$(call TRACE_INCLUDE,$$(SYSROOT))))
 
 $(O)/libkt.a: $(LIB_SRC:%.c=$(O)/obj/%.o) $(O)/made/link
 	$(call msg,AR,$@)
 	$(Q)rm -f $@ && $(AR) rcs $@ $(filter %.o,$^)
 
-CLI_LIBS := $(if $(filter 1,$(WITH_BPF)),-lbpf -lelf -lz -lcap) -ljson-c -lm
+CLI_LIBS := $(if $(filter 1,$(WITH_FTRACE)),-ltracefs -ltraceevent)
+CLI_LIBS += $(if $(filter 1,$(WITH_BPF) $(WITH_FTRACE)),-lbpf -lelf -lz) $(if $(filter 1,$(WITH_BPF)),-lcap)
+CLI_LIBS += -ljson-c -lm
+TRACECMD_LIBS := $(if $(filter 1,$(WITH_TRACECMD)),$(shell $(PKG_CONFIG) --libs libtracecmd libtraceevent))
+TRACECMD_CFLAGS := $(patsubst -I%,-isystem %,$(if $(filter 1,$(WITH_TRACECMD)),$(shell $(PKG_CONFIG) --cflags libtracecmd libtraceevent)))
+$(O)/obj/cli/tracedat_child.o: BASE_CFLAGS += $(TRACECMD_CFLAGS)
 
-$(O)/kvmtimer-trace: $(CLI_SRC:%.c=$(O)/obj/%.o) $(O)/libkt.a $(O)/made/link
+$(O)/kvmtimer-trace: $(patsubst %.c,$(O)/obj/%.o,$(CLI_SRC) $(NATIVE_SRC)) $(O)/libkt.a $(O)/made/link
 	$(call msg,LD,$@)
-	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o %.a,$^) $(CLI_LIBS)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o %.a,$^) $(CLI_LIBS) $(TRACECMD_LIBS)
 
 # Made and printed by the lab; only asked for when something for arm64 is built.
 SYSROOT = $(or $(KT_SYSROOT),$(eval KT_SYSROOT := $$(shell scripts/lab sysroot))$(KT_SYSROOT))
 
-$(O)/arm64/kvmtimer-trace: $(patsubst %.c,$(O)/arm64/obj/%.o,$(LIB_SRC) $(CLI_SRC)) $(O)/made/link
+$(O)/arm64/kvmtimer-trace: $(patsubst %.c,$(O)/arm64/obj/%.o,$(LIB_SRC) $(CLI_SRC) cli/tracedat_none.c) $(O)/made/link
 	$(call msg,LD,$@)
 	$(Q)$(CROSS)gcc -static $(CFLAGS) -o $@ $(filter %.o,$^) -L$(SYSROOT)/usr/lib/aarch64-linux-gnu $(CLI_LIBS) 2>$(@D)/ld.log || { cat $(@D)/ld.log >&2; exit 1; }
 	$(Q)$(CROSS)strip -o $@.stripped $@
@@ -165,7 +193,7 @@ export KT_BUILD = $(abspath $(O))
 
 # Everything that needs no lab.
 check: all unit $(O)/walk $(O)/synth check-headers docs-check
-	$(Q)scripts/run-tests $(UNIT) tests/golden/*.t tests/check/*.t tests/cli/*.t tests/machine/*.t
+	$(Q)scripts/run-tests $(UNIT) tests/golden/*.t tests/check/*.t tests/text/*.t tests/cli/*.t tests/machine/*.t
 
 # All orders of steps of the reference machine, by SPIN; KT_PROOF_DEPTH=16 looks further.
 proof: all $(O)/walk
@@ -180,7 +208,7 @@ test:
 	$(Q)$(MAKE) --no-print-directory test-all
 
 test-all: all unit $(O)/walk $(O)/synth $(O)/mutate arm64 check-headers docs-check
-	$(Q)scripts/run-tests $(UNIT) tests/golden/*.t tests/check/*.t tests/cli/*.t tests/machine/*.t tests/build/*.t tests/proof/*.t tests/lab/*.t
+	$(Q)scripts/run-tests $(UNIT) tests/golden/*.t tests/check/*.t tests/text/*.t tests/cli/*.t tests/machine/*.t tests/build/*.t tests/proof/*.t tests/lab/*.t
 
 # Builds the tool several times over, so it is not part of check.
 build-test:
@@ -244,8 +272,9 @@ lint: $(SKELETONS)
 	$(Q)shellcheck -x -e SC1091,SC2016,SC2034,SC2154 scripts/lab scripts/deps scripts/demo scripts/fuzz scripts/cover scripts/kernel-test scripts/bench-* scripts/completion.bash \
 		.ci/run tests/lib.sh tests/cli/*.t tests/lab/*.t tests/golden/*.t tests/check/*.t tests/machine/*.t tests/build/*.t tests/proof/*.t
 	$(Q)cppcheck --quiet --std=c11 --error-exitcode=1 --enable=warning,portability --inline-suppr \
-		--suppress=missingIncludeSystem -Iinclude -Ilib -Icli '-DKT_VERSION="x"' lib cli
-	$(Q)clang-tidy --quiet $(LIB_SRC) $(filter-out cli/source_bpf.c,$(CLI_SRC)) -- -std=gnu11 -Iinclude -Ilib -Icli -isystem $(O)/bpf '-DKT_VERSION="x"'
+		--suppress=missingIncludeSystem -Iinclude -Ilib -Icli -DKT_WITH_BPF=1 -DKT_WITH_FTRACE=1 '-DKT_VERSION="x"' lib cli
+	$(Q)clang-tidy --quiet $(LIB_SRC) $(filter-out cli/source_bpf.c,$(CLI_SRC)) -- -std=gnu11 -Iinclude -Ilib -Icli -isystem $(O)/bpf \
+		$(call TRACE_INCLUDE) -DKT_WITH_BPF=1 -DKT_WITH_FTRACE=1 '-DKT_VERSION="x"'
 
 # The whole suite that needs no lab, in a build of its own with sanitizers.
 asan:
@@ -258,7 +287,7 @@ $(O)/fuzz/%: tests/fuzz/%.c $(LIB_SRC)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CLANG) -std=gnu11 -O1 -g -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -Iinclude -Ilib -o $@ $^
 
-fuzz: $(FUZZERS) $(O)/synth
+fuzz: $(FUZZERS) $(O)/synth $(O)/tracedat-seed
 	$(Q)scripts/fuzz $(FUZZ_SECONDS) $(FUZZERS)
 
 cover:
@@ -273,12 +302,17 @@ $(O)/synth: tests/bench/synth.c $(O)/libkt.a $(O)/made/flags
 	$(call msg,LD,$@)
 	$(Q)$(CC) $(filter-out -MMD -MP,$(BASE_CFLAGS)) $(CFLAGS) -o $@ $(filter %.c %.a,$^)
 
-# Many runs of the reference machine as recordings: usage at the top of walk.c.
+# Traces as text made into what the child that reads trace.dat would send: seeds for the fuzzer.
+$(O)/tracedat-seed: tests/fuzz/tracedat_seed.c $(O)/libkt.a
+	$(call msg,LD,$@)
+	$(Q)$(CC) $(filter-out -MMD -MP,$(BASE_CFLAGS)) $(CFLAGS) -o $@ $^
+
 # How much of what is broken on purpose check finds: usage at the top of mutate.c.
 $(O)/mutate: tests/mutate/mutate.c $(O)/libkt.a
 	$(call msg,LD,$@)
 	$(Q)$(CC) $(filter-out -MMD -MP,$(BASE_CFLAGS)) $(CFLAGS) -o $@ $^ -lm
 
+# Many runs of the reference machine as recordings: usage at the top of walk.c.
 $(O)/walk: tests/machine/walk.c $(O)/libkt.a
 	$(call msg,LD,$@)
 	$(Q)$(CC) $(filter-out -MMD -MP,$(BASE_CFLAGS)) $(CFLAGS) -o $@ $^

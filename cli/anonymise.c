@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "anonymise.h"
 
+#include <kvmtimer/event.h>
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -40,7 +42,10 @@ const char *kt_show_comm(uint32_t vm, uint32_t vcpu_id, const char *comm)
 
 	if (!state.on)
 		return kt_safe_n(comm, 16);
-	snprintf(buf, sizeof(buf), "vm-%u/%u", vm, vcpu_id);
+	if (vcpu_id == KT_VCPU_ID_UNKNOWN)
+		snprintf(buf, sizeof(buf), "vm-%u/?", vm);
+	else
+		snprintf(buf, sizeof(buf), "vm-%u/%u", vm, vcpu_id);
 	return buf;
 }
 

@@ -33,6 +33,7 @@
 #define COST_PASSES 2		/* ... for this many */
 
 static const char *const details[] = { "line", "lr", NULL };
+static const char *const sources[] = { "auto", "bpf", "ftrace", NULL };	/* enum kt_source */
 
 struct pids {
 	uint32_t n, pid[KT_MAX_TGIDS];
@@ -43,8 +44,8 @@ static struct {
 	struct pids pids;
 	uint64_t vcpus, duration_ns, buffer_bytes, buffer_total, max_bytes;
 	uint8_t timers;
-	int detail;
-	bool rotate, quiet, verbose, no_fentry, no_tracepoints;
+	int detail, source;
+	bool rotate, quiet, verbose, no_fentry, no_tracepoints, calls;
 } opt = { .output = KT_DEFAULT_FILE, .buffer_bytes = 2 << 20, .buffer_total = 512 << 20 };
 
 static int parse_pids(void *to, const char *value)
@@ -72,8 +73,10 @@ static int parse_timers(void *to, const char *value)
 static const struct kt_option options[] = {
 	{ KT_OPT_STRING, 'o', "output", "FILE", &opt.output, .help = "write here; - is standard output (" KT_DEFAULT_FILE ")" },
 	{ KT_OPT_DURATION, 0, "duration", "TIME", &opt.duration_ns, .help = "stop after this long: 10s" },
+	{ KT_OPT_CHOICE, 0, "source", "WHAT", &opt.source, .choices = sources, .help = "where events come from: BPF if it can be had, else ftrace (auto)" },
 	{ KT_OPT_GROUP, .help = "What to record" },
 	{ KT_OPT_CHOICE, 0, "detail", "WHAT", &opt.detail, .choices = details, .help = "lr adds samples of the list registers" },
+	{ KT_OPT_FLAG, 0, "calls", .to = &opt.calls, .help = "ftrace: the order of calls instead of timer tracepoints" },
 	{ KT_OPT_CALL, 'p', "pid", "a list of up to 8 process ids", &opt.pids, .parse = parse_pids, .help = "only VMs of these processes: 1234,1300" },
 	{ KT_OPT_MASK, 0, "vcpu", "LIST", &opt.vcpus, .help = "only these vcpu_ids: 0-3,7" },
 	{ KT_OPT_CALL, 0, "timer", "a list of v, p, hv, hp", &opt.timers, .parse = parse_timers, .help = "only these timers: v,p,hv,hp" },
@@ -146,7 +149,6 @@ static int make_facts(struct kt_facts **out)
 	int err = kt_facts_new(out);
 
 	err = err ?: kt_host_facts(*out);
-	err = err ?: kt_facts_set(*out, "capture.source", "bpf");
 	err = err ?: kt_facts_set(*out, "capture.detail", details[opt.detail]);
 	err = err ?: kt_facts_set(*out, "capture.version", KT_VERSION);
 	err = err ?: kt_facts_set(*out, "capture.command", kt_command_line ? kt_command_line : "");
@@ -156,6 +158,7 @@ static int make_facts(struct kt_facts **out)
 static int open_capture(struct kt_facts *facts, struct kt_capture **out)
 {
 	struct kt_capture_opts co = {
+		.source = opt.source, .calls = opt.calls,
 		.detail = opt.detail, .buffer_bytes = opt.buffer_bytes,
 		.buffer_total_max = opt.buffer_total, .no_fentry = opt.no_fentry,
 		.no_tracepoints = opt.no_tracepoints,
@@ -175,8 +178,8 @@ static int open_capture(struct kt_facts *facts, struct kt_capture **out)
 	if (st.buffer_bytes < opt.buffer_bytes)
 		kt_warn("rings made smaller to stay within --buffer-total");
 	if (!opt.quiet)
-		fprintf(stderr, "recording to %s, %" PRIu64 " KiB of ring on each of %u CPUs (%" PRIu64
-			" MiB); ^C ends\n", opt.output, st.buffer_bytes >> 10, st.nr_cpus,
+		fprintf(stderr, "recording through %s to %s, %" PRIu64 " KiB of ring on each of %u CPUs (%" PRIu64
+			" MiB); ^C ends\n", kt_capture_source(*out), opt.output, st.buffer_bytes >> 10, st.nr_cpus,
 			st.buffer_bytes * st.nr_cpus >> 20);
 	return kt_facts_setf(facts, "capture.buffer", "%" PRIu64 " bytes on each of %u CPUs",
 			     st.buffer_bytes, st.nr_cpus);
@@ -301,6 +304,7 @@ static int finish(struct run *r, int err)
 		(void)!kt_facts_set(stop, "stop.reason", err ? "error" : r->reason);
 		(void)!kt_facts_setf(stop, "stop.lost", "%" PRIu64, st.lost);
 		(void)!kt_facts_setf(stop, "stop.events", "%" PRIu64, st.events);
+		(void)!kt_facts_setf(stop, "stop.records", "%" PRIu64, st.records);
 		if (r->cost_ns)
 			(void)!kt_facts_setf(stop, "capture.cost_ns", "%.0f", r->cost_ns);
 	}
@@ -345,6 +349,8 @@ static int run(int nr_args, char **args)
 	}
 	if (opt.verbose)
 		setenv("KVMTIMER_DEBUG", "1", 1);
+	/* Before anything is set up in the kernel that would stay there. */
+	catch_signals();
 	err = check_pids();
 	if (!err)
 		err = make_facts(&facts);
@@ -353,7 +359,6 @@ static int run(int nr_args, char **args)
 	if (!err)
 		err = kt_recorder_new(&ro, facts, &r.recorder);
 	if (!err) {
-		catch_signals();
 		if (nr_args)
 			r.child = start_command(args);
 		err = loop(&r);

@@ -297,7 +297,7 @@ static int print_json(const struct kt_timeline *t, const struct kt_session *s)
 
 		kt_model_vcpu(s->model, row->vcpu, &v);
 		kt_json_u64(r, "vm", v.vm);
-		kt_json_u64(r, "vcpu_id", v.vcpu_id);
+		kt_json_id(r, "vcpu_id", v.vcpu_id);
 		kt_json_text(r, "timer", kt_timer_name(row->timer));
 		kt_json_text(r, "lane", kt_lane_name(row->lane));
 		c = kt_timeline_changes(t, i, &n);

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <kvmtimer/event.h>
 
 #include "anonymise.h"
 
@@ -23,6 +24,11 @@ void kt_json_text(json_object *o, const char *key, const char *text)
 void kt_json_u64(json_object *o, const char *key, uint64_t v)
 {
 	json_object_object_add(o, key, json_object_new_uint64(v));
+}
+
+void kt_json_id(json_object *o, const char *key, uint32_t id)
+{
+	json_object_object_add(o, key, id == KT_VCPU_ID_UNKNOWN ? NULL : json_object_new_uint64(id));
 }
 
 json_object *kt_json_facts(const struct kt_facts *facts)

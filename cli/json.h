@@ -13,6 +13,8 @@ json_object *kt_json_new(const char *command);
 /* text must be escaped already (kt_show_*, kt_safe). */
 void kt_json_text(json_object *o, const char *key, const char *text);
 void kt_json_u64(json_object *o, const char *key, uint64_t v);
+/* A vcpu_id or vcpu_idx: null when it is not known. */
+void kt_json_id(json_object *o, const char *key, uint32_t id);
 json_object *kt_json_facts(const struct kt_facts *facts);
 
 /* Prints, frees; 0 or -errno. */

@@ -3,6 +3,7 @@
 
 #include <kvmtimer/event.h>
 #include <stddef.h>
+#include <string.h>
 
 #include "capture.h"
 
@@ -109,7 +110,17 @@ const char *kt_how_name(enum kt_how how)
 		[KT_HOW_KPROBE] = "kprobe",
 		[KT_HOW_KRETPROBE] = "kretprobe",
 		[KT_HOW_FENTRY] = "fentry",
+		[KT_HOW_TRACEPOINT] = "tracepoint",
+		[KT_HOW_FUNCTION] = "function tracer",
 	};
 
 	return names[how];
+}
+
+bool kt_how_works(const char *value)
+{
+	for (int how = 0; how < KT_HOW_NR; how++)
+		if (!strcmp(value, kt_how_name(how)))
+			return true;
+	return false;
 }

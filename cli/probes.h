@@ -7,7 +7,9 @@
 
 /* What is observed, by which program, attached how: one row per program. */
 
-enum kt_how { KT_HOW_RAW_TP, KT_HOW_KPROBE, KT_HOW_KRETPROBE, KT_HOW_FENTRY };
+enum kt_how { KT_HOW_RAW_TP, KT_HOW_KPROBE, KT_HOW_KRETPROBE, KT_HOW_FENTRY,
+	      /* of the ftrace source only */
+	      KT_HOW_TRACEPOINT, KT_HOW_FUNCTION, KT_HOW_NR };
 enum kt_probe_group { KT_GROUP_ALWAYS, KT_GROUP_TRACEPOINT, KT_GROUP_FENTRY, KT_GROUP_KPROBE };
 
 struct kt_probe {
@@ -31,5 +33,7 @@ extern const int kt_nr_probes;
 bool kt_probe_has_tracepoint(const struct kt_probe *p);
 const char *kt_probe_target(const struct kt_probe *p, uint8_t gic);
 const char *kt_how_name(enum kt_how how);
+/* The value of a capture.probe.* fact: is it a way to observe, or the reason why there is none? */
+bool kt_how_works(const char *value);
 
 #endif

@@ -57,8 +57,8 @@ static json_object *vcpu_json(const struct kt_vcpu_info *v)
 	json_object *o = json_object_new_object(), *timers = json_object_new_array();
 
 	kt_json_u64(o, "vm", v->vm);
-	kt_json_u64(o, "vcpu_id", v->vcpu_id);
-	kt_json_u64(o, "vcpu_idx", v->vcpu_idx);
+	kt_json_id(o, "vcpu_id", v->vcpu_id);
+	kt_json_id(o, "vcpu_idx", v->vcpu_idx);
 	kt_json_u64(o, "tid", kt_show_pid(v->tid));
 	kt_json_text(o, "comm", kt_show_comm(v->vm, v->vcpu_id, v->comm));
 	kt_json_u64(o, "events", v->events);

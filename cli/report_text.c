@@ -8,6 +8,7 @@
 #include "escape.h"
 #include "event.h"
 #include "report.h"
+#include "probes.h"
 #include "text.h"
 
 #define MOST_VCPUS 16
@@ -20,19 +21,21 @@ static const char *fact(const struct kt_session *s, const char *key)
 	return v ? v : "?";
 }
 
-/* "key: text", folded at the page's width. */
-static void folded(const char *key, const char *text)
+void kt_report_folded(const char *key, const char *text)
 {
-	size_t indent = strlen(key) + 2, column = indent;
+	size_t indent = strlen(key) + 2, column = indent, blanks = 0;
 
 	printf("%s: ", key);
 	while (*text) {
 		size_t word = strcspn(text, " "), part, columns;
 
 		kt_cut(text, word, SIZE_MAX, &columns);
-		if (column + columns > WIDTH && column > indent) {
+		if (column + blanks + columns > WIDTH && column > indent) {
 			column = indent;
 			printf("\n%*s", (int)column, "");
+		} else {
+			printf("%*s", (int)blanks, "");
+			column += blanks;
 		}
 		/* A word longer than the page is cut in pieces rather than run over. */
 		while ((part = kt_cut(text, word, WIDTH - column, &columns)) < word) {
@@ -44,14 +47,44 @@ static void folded(const char *key, const char *text)
 		printf("%.*s", (int)word, text);
 		column += columns;
 		text += word;
-		for (; *text == ' '; text++) {
-			if (column < WIDTH) {
-				putchar(' ');
-				column++;
-			}
-		}
+		blanks = strspn(text, " ");
+		text += blanks;
 	}
 	putchar('\n');
+}
+
+static void print_event_counts(const struct kt_session *s)
+{
+	const struct kt_totals *t = kt_model_totals(s->model);
+	char line[1024];
+
+	snprintf(line, sizeof(line), "%s on %s CPUs; lost %s; not attributed %s (timer events %s)",
+		 kt_text_count(t->events), kt_text_count(t->cpus_seen),
+		 kt_text_count(t->lost + s->late), kt_text_count(t->unattributed),
+		 kt_text_count(t->unattributed_timer));
+	kt_report_folded("events", line);
+}
+
+/* Another tool's capture tells little of its host, and nothing of how it was made. */
+static void print_foreign_head(const struct kt_session *s)
+{
+	static const struct { const char *key, *before; } told[] = {
+		{ "host.name", "" }, { "host.release", "Linux " }, { "host.machine", "" }, { "host.cpus", "CPUs " },
+	};
+	const struct kt_totals *t = kt_model_totals(s->model);
+	char line[1024] = "";
+	size_t n = 0;
+
+	for (size_t i = 0; i < sizeof(told) / sizeof(told[0]) && n < sizeof(line); i++)
+		if (kt_facts_get(s->facts, told[i].key))
+			n += snprintf(line + n, sizeof(line) - n, "%s%s%s", n ? ", " : "", told[i].before,
+				      fact(s, told[i].key));
+	kt_report_folded("host", n ? line : "not told by the capture");
+	snprintf(line, sizeof(line), "%s, %s%s%s", kt_text_ns(t->last_ns - t->first_ns),
+		 fact(s, "input.format"), kt_facts_get(s->facts, "clock.trace") ? ", clock " : "",
+		 kt_facts_get(s->facts, "clock.trace") ? fact(s, "clock.trace") : "");
+	kt_report_folded("captured", line);
+	print_event_counts(s);
 }
 
 static void print_head(const struct kt_session *s)
@@ -59,26 +92,26 @@ static void print_head(const struct kt_session *s)
 	const struct kt_totals *t = kt_model_totals(s->model);
 	char line[8192];	/* room for what kt_safe may return, several times */
 
+	if (kt_facts_get(s->facts, "input.format")) {
+		print_foreign_head(s);
+		return;
+	}
 	snprintf(line, sizeof(line), "%s, Linux %s %s, %s, GICv%s, CPUs %s", fact(s, "host.name"),
 		 fact(s, "host.release"), fact(s, "host.machine"), fact(s, "host.mode"),
 		 fact(s, "host.gic"), fact(s, "host.cpus"));
-	folded("host", line);
+	kt_report_folded("host", line);
 	snprintf(line, sizeof(line), "%s from %s, source %s, detail %s, filter %s; kvmtimer-trace %s",
 		 kt_text_ns(t->last_ns - t->first_ns), fact(s, "time.start"),
 		 fact(s, "capture.source"), fact(s, "capture.detail"), fact(s, "capture.filter"),
 		 fact(s, "capture.version"));
-	folded("captured", line);
-	snprintf(line, sizeof(line), "%s on %s CPUs; lost %s; not attributed %s (timer events %s)",
-		 kt_text_count(t->events), kt_text_count(t->cpus_seen),
-		 kt_text_count(t->lost + s->late), kt_text_count(t->unattributed),
-		 kt_text_count(t->unattributed_timer));
-	folded("events", line);
+	kt_report_folded("captured", line);
+	print_event_counts(s);
 	if (kt_facts_get(s->facts, "capture.cost_ns")) {
 		snprintf(line, sizeof(line), "%s ns of our own per event (mean run time of a program, "
 			 "%s events/s)", fact(s, "capture.cost_ns"),
 			 kt_text_rate(t->last_ns > t->first_ns ?
 				      t->events * 1e9 / (t->last_ns - t->first_ns) : 0));
-		folded("cost", line);
+		kt_report_folded("cost", line);
 	}
 }
 
@@ -93,20 +126,40 @@ static const char *irqchip_name(uint8_t vgic)
 	return "GICv5";
 }
 
+static bool vm_ran(const struct kt_model *m, uint32_t number)
+{
+	struct kt_vcpu_info v;
+
+	for (uint32_t i = 0; i < kt_model_nr_vcpus(m); i++) {
+		kt_model_vcpu(m, i, &v);
+		if (v.vm == number && (v.entries || v.exits))
+			return true;
+	}
+	return false;
+}
+
 static void print_vms(const struct kt_session *s)
 {
 	struct kt_vm_info vm;
+	uint32_t idle = 0;
 
 	if (!kt_model_nr_vms(s->model))
 		return;
 	printf("\n%3s  %-28s %9s %6s %-7s %12s\n", "VM", "name", "pid", "vCPUs", "irqchip", "events");
 	for (uint32_t i = 0; i < kt_model_nr_vms(s->model) && i < 2 * MOST_VCPUS; i++) {
 		kt_model_vm(s->model, i, &vm);
-		printf("%3u  %s %9u %6u %-7s %12s\n", vm.number,
+		/* Without process ids the VMM's own threads look like VMs; what never ran is none. */
+		if (!vm.tgid && !vm_ran(s->model, vm.number)) {
+			idle++;
+			continue;
+		}
+		printf("%3u  %s %9s %6u %-7s %12s\n", vm.number,
 		       kt_fit(kt_show_vm(vm.number, vm.name[0] ? vm.name : vm.comm), 28),
-		       kt_show_pid(vm.tgid),
+		       kt_text_pid(kt_show_pid(vm.tgid)),
 		       vm.nr_vcpus, irqchip_name(vm.vgic), kt_text_count(vm.events));
 	}
+	if (idle)
+		printf("     ... and %u threads that worked on vCPUs without running one\n", idle);
 	if (kt_model_nr_vms(s->model) > 2 * MOST_VCPUS)
 		printf("     ... and %u more VMs\n", kt_model_nr_vms(s->model) - 2 * MOST_VCPUS);
 }
@@ -131,10 +184,8 @@ static void print_vcpu_times(const struct kt_vcpu_info *v)
 {
 	uint64_t all = v->guest_ns + v->host_ns + v->user_ns + v->blocked_ns + v->preempted_ns;
 	uint64_t wall = v->last_ns - v->first_ns;
-	char id[24];
 
-	snprintf(id, sizeof(id), "%u.%u", v->vm, v->vcpu_id);
-	printf("%-6s %s %7s %7s %6s %5s %5s %5s %5s\n", id,
+	printf("%-6s %s %7s %7s %6s %5s %5s %5s %5s\n", kt_text_vcpu(v->vm, v->vcpu_id),
 	       kt_fit(kt_show_comm(v->vm, v->vcpu_id, v->comm), 14),
 	       kt_text_rate(wall ? v->entries * 1e9 / wall : 0),
 	       kt_text_rate(v->guest_ns ? v->entries * 1e9 / v->guest_ns : 0),
@@ -146,15 +197,13 @@ static void print_vcpu_times(const struct kt_vcpu_info *v)
 static void print_vcpu_timers(const struct kt_vcpu_info *v)
 {
 	static const uint8_t order[] = { KT_VTIMER, KT_PTIMER, KT_HVTIMER, KT_HPTIMER };
-	char id[24];
 
 	for (unsigned int i = 0; i < KT_TIMER_NR; i++) {
 		unsigned int t = order[i];
 
 		if (!v->published[t] || (t != KT_VTIMER && !v->rises[t] && !v->host_irqs[t]))
 			continue;
-		snprintf(id, sizeof(id), "%u.%u", v->vm, v->vcpu_id);
-		printf("%-6s %-8s %9s %9s %9s %9s %7s %7s\n", id, kt_timer_name(t),
+		printf("%-6s %-8s %9s %9s %9s %9s %7s %7s\n", kt_text_vcpu(v->vm, v->vcpu_id), kt_timer_name(t),
 		       kt_text_count(v->host_irqs[t]), kt_text_count(v->rises[t]),
 		       kt_text_count(v->injections[t]), kt_text_count(v->published[t]),
 		       kt_text_rate(v->entries ? (double)v->saves / v->entries : 0),
@@ -282,9 +331,9 @@ void kt_report_lacks(const struct kt_session *s, void (*fn)(void *arg, const cha
 		fn(arg, line);
 	}
 	for (size_t i = 0; kt_facts_at(s->facts, i, &key, &value); i++) {
-		if (strncmp(key, "capture.probe.", 14) || !strcmp(value, "raw_tp") ||
-		    !strcmp(value, "kprobe") || !strcmp(value, "kretprobe") ||
-		    !strcmp(value, "fentry"))
+		if (!strncmp(key, "input.lack.", 11))
+			fn(arg, kt_safe(value));
+		if (strncmp(key, "capture.probe.", 14) || kt_how_works(value))
 			continue;
 		snprintf(line, sizeof(line), "not observed: %s (%s)", key + 14, kt_safe(value));
 		fn(arg, line);
@@ -298,7 +347,7 @@ static void print_lack(void *arg, const char *text)
 	if (!*any)
 		putchar('\n');
 	*any = true;
-	folded("missing", text);
+	kt_report_folded("missing", text);
 }
 
 void kt_report_text(const struct kt_session *s, const struct kt_report_opts *opts)

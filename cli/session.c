@@ -6,9 +6,10 @@
 #include <string.h>
 
 #include "log.h"
+#include "source_file.h"
 
 struct reading {
-	struct kt_store_reader *reader;
+	struct kt_input *input;
 	struct kt_order *order;
 	const struct kt_session_opts *opts;
 	struct kt_session *s;
@@ -18,7 +19,7 @@ static void release(void *arg, const struct kt_block *b)
 {
 	struct reading *r = arg;
 
-	kt_reader_release(r->reader, b);
+	kt_input_release(r->input, b);
 }
 
 static int copy_facts(struct kt_facts *to, const struct kt_facts *from)
@@ -79,7 +80,7 @@ static int read_all(struct reading *r)
 	struct kt_block b;
 	int got, err;
 
-	while ((got = kt_reader_next(r->reader, &b)) > 0) {
+	while ((got = kt_input_next(r->input, &b)) > 0) {
 		err = take_block(r, &b);
 		if (!err)
 			err = feed(r);
@@ -100,7 +101,7 @@ int kt_session_read(const struct kt_session_opts *opts, struct kt_session *out)
 
 	memset(out, 0, sizeof(*out));
 	out->path = opts->path;
-	err = kt_reader_open(opts->path, &r.reader);
+	err = kt_input_open(opts->path, &r.input);
 	if (err)
 		return err;
 	err = kt_facts_new(&out->facts);
@@ -117,11 +118,14 @@ int kt_session_read(const struct kt_session_opts *opts, struct kt_session *out)
 		opts->ready(opts->arg, out->model);
 	err = read_all(&r);
 	kt_model_finish(out->model);
-	out->status = *kt_reader_status(r.reader);
+	out->status = *kt_input_status(r.input);
+	out->format = kt_input_format(r.input);
+	if (kt_input_ftrace(r.input))
+		out->ftrace = *kt_input_ftrace(r.input);
 	out->late = kt_order_late(r.order);
 out:
 	kt_order_free(r.order);
-	kt_reader_close(r.reader);
+	kt_input_close(r.input);
 	if (err)
 		kt_session_free(out);
 	return err;

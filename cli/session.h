@@ -5,15 +5,18 @@
 #include "facts.h"
 #include "model.h"
 #include "order.h"
+#include "source_file.h"
 #include "store.h"
 
-/* A recording read to its end: file -> order -> model, and what is known then. */
+/* A capture read to its end: file -> order -> model, and what is known then. */
 struct kt_session {
 	struct kt_model *model;
 	struct kt_facts *facts;			/* a copy: outlives the file */
 	struct kt_read_status status;
 	uint64_t late;				/* events dropped because they came too late */
 	const char *path;
+	enum kt_input_format format;
+	struct kt_ftrace_stats ftrace;		/* all 0 for our own formats */
 };
 
 struct kt_session_opts {

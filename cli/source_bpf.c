@@ -28,7 +28,8 @@
 #define DEFAULT_SIDE_BYTES (1u << 20)
 #define SIDE_BATCH 512
 
-struct kt_capture {
+struct bpf_capture {
+	struct kt_capture base;
 	struct kvmtimer_bpf *skel;
 	struct bpf_link *links[KT_PROBES_MAX];
 	struct kt_cpu *cpus;
@@ -46,6 +47,13 @@ struct kt_capture {
 	uint64_t stop_ns;			/* 0: running; what comes later is not ours */
 	int stats_fd;
 };
+
+static struct bpf_capture *bpf_capture(struct kt_capture *base)
+{
+	return (struct bpf_capture *)base;
+}
+
+static void bpf_close(struct kt_capture *base);
 
 /* ---- loading ---- */
 
@@ -115,7 +123,7 @@ static size_t page_up(size_t n)
 
 static int on_side(void *arg, void *data, size_t size);
 
-static int map_rings(struct kt_capture *c)
+static int map_rings(struct bpf_capture *c)
 {
 	const struct kt_knobs *k = &c->skel->rodata->knobs;
 	int err;
@@ -162,11 +170,13 @@ static int attach_one(struct bpf_program *prog, const struct kt_probe *p, const 
 	case KT_HOW_FENTRY:
 		*link = bpf_program__attach_trace(prog);
 		break;
+	default:
+		return -EINVAL;
 	}
 	return *link ? 0 : -errno;
 }
 
-static int attach_all(struct kt_capture *c, struct kt_facts *facts)
+static int attach_all(struct bpf_capture *c, struct kt_facts *facts)
 {
 	uint8_t gic = c->skel->rodata->knobs.gic;
 	int err, i;
@@ -227,10 +237,10 @@ static int choose_programs(struct kvmtimer_bpf *skel, const struct kt_capture_op
 	return err;
 }
 
-int kt_capture_open(const struct kt_capture_opts *o, struct kt_facts *facts,
+static int bpf_open(const struct kt_capture_opts *o, struct kt_facts *facts,
 		    struct kt_capture **out)
 {
-	struct kt_capture *c;
+	struct bpf_capture *c;
 	int err;
 
 	err = kt_check_host();
@@ -239,6 +249,7 @@ int kt_capture_open(const struct kt_capture_opts *o, struct kt_facts *facts,
 	c = calloc(1, sizeof(*c));
 	if (!c)
 		return kt_err(-ENOMEM, "out of memory");
+	c->base.ops = &kt_source_bpf;
 	c->stats_fd = -1;
 	kt_libbpf_quiet();
 	c->skel = kvmtimer_bpf__open();
@@ -266,10 +277,10 @@ int kt_capture_open(const struct kt_capture_opts *o, struct kt_facts *facts,
 	/* Programs went on one by one: only from here on all see everything. */
 	(void)kt_facts_setf(facts, "capture.attached_ns", "%" PRIu64, kt_host_now_ns());
 	kt_kernel_facts(facts);
-	*out = c;
+	*out = &c->base;
 	return 0;
 out:
-	kt_capture_close(c);
+	bpf_close(&c->base);
 	return err;
 }
 
@@ -279,7 +290,7 @@ out:
  * Programs come off one by one.  Events from after the first went would show a
  * half of what happened, so the recording ends where the stop began.
  */
-static size_t before_stop(const struct kt_capture *c, const struct kt_event *ev, size_t n)
+static size_t before_stop(const struct bpf_capture *c, const struct kt_event *ev, size_t n)
 {
 	while (c->stop_ns && n && ev[n - 1].ts_ns > c->stop_ns)
 		n--;
@@ -288,7 +299,7 @@ static size_t before_stop(const struct kt_capture *c, const struct kt_event *ev,
 
 static int on_ring(void *arg, uint32_t cpu, const struct kt_event *ev, size_t n)
 {
-	struct kt_capture *c = arg;
+	struct bpf_capture *c = arg;
 
 	n = before_stop(c, ev, n);
 	return n ? c->sink->rings.events(c->sink->rings.arg, cpu, ev, n) : 0;
@@ -296,12 +307,12 @@ static int on_ring(void *arg, uint32_t cpu, const struct kt_event *ev, size_t n)
 
 static int on_loss(void *arg, const struct kt_loss *loss)
 {
-	struct kt_capture *c = arg;
+	struct bpf_capture *c = arg;
 
 	return c->sink->rings.loss(c->sink->rings.arg, loss);
 }
 
-static int flush_side(struct kt_capture *c)
+static int flush_side(struct bpf_capture *c)
 {
 	size_t n = c->side_n;
 
@@ -312,7 +323,7 @@ static int flush_side(struct kt_capture *c)
 
 static int on_side(void *arg, void *data, size_t size)
 {
-	struct kt_capture *c = arg;
+	struct bpf_capture *c = arg;
 
 	if (size < sizeof(struct kt_event) || !before_stop(c, data, 1))
 		return 0;
@@ -322,7 +333,7 @@ static int on_side(void *arg, void *data, size_t size)
 	return c->sink_err;
 }
 
-static int drain_side(struct kt_capture *c)
+static int drain_side(struct bpf_capture *c)
 {
 	int n;
 
@@ -364,7 +375,7 @@ static int take_idents(int fd, struct kt_ident **out, size_t *n)
  * A vCPU's row is written again when its thread becomes known; the map gives
  * rows in no order, and the newest must come last.
  */
-static int drain_idents(struct kt_capture *c)
+static int drain_idents(struct bpf_capture *c)
 {
 	uint64_t written = c->skel->bss->nr_idents;
 	struct kt_ident *rows = NULL;
@@ -388,7 +399,7 @@ static int drain_idents(struct kt_capture *c)
 }
 
 /* Times the kernel did not run a program at all: our own counters never see them. */
-static uint64_t skipped(struct kt_capture *c, int i)
+static uint64_t skipped(struct bpf_capture *c, int i)
 {
 	struct bpf_prog_info info = {};
 	struct bpf_program *prog;
@@ -402,7 +413,7 @@ static uint64_t skipped(struct kt_capture *c, int i)
 	return info.recursion_misses;
 }
 
-static int drain_side_losses(struct kt_capture *c, uint64_t now_ns)
+static int drain_side_losses(struct bpf_capture *c, uint64_t now_ns)
 {
 	struct kt_loss loss = { .from_ns = c->pass_ns, .until_ns = now_ns,
 				.stream = KT_STREAM_SIDE };
@@ -425,8 +436,9 @@ static int drain_side_losses(struct kt_capture *c, uint64_t now_ns)
 	return sum ? c->sink->rings.loss(c->sink->rings.arg, &loss) : 0;
 }
 
-int kt_capture_drain(struct kt_capture *c, uint64_t now_ns, const struct kt_capture_sink *sink)
+static int bpf_drain(struct kt_capture *base, uint64_t now_ns, const struct kt_capture_sink *sink)
 {
+	struct bpf_capture *c = bpf_capture(base);
 	const struct kt_rings_sink sorted = { .arg = c, .events = on_ring, .loss = on_loss };
 	int err;
 
@@ -443,8 +455,9 @@ int kt_capture_drain(struct kt_capture *c, uint64_t now_ns, const struct kt_capt
 	return err;
 }
 
-void kt_capture_stop(struct kt_capture *c)
+static void bpf_stop(struct kt_capture *base)
 {
+	struct bpf_capture *c = bpf_capture(base);
 	int i;
 
 	if (!c->stop_ns)
@@ -455,14 +468,14 @@ void kt_capture_stop(struct kt_capture *c)
 	}
 }
 
-uint64_t kt_capture_watermark_ns(const struct kt_capture *c)
+static uint64_t bpf_watermark_ns(const struct kt_capture *base)
 {
-	return kt_rings_watermark_ns(c->rings);
+	return kt_rings_watermark_ns(((const struct bpf_capture *)base)->rings);
 }
 
 /* ---- figures ---- */
 
-static double mean_cost_ns(struct kt_capture *c)
+static double mean_cost_ns(struct bpf_capture *c)
 {
 	uint64_t ns = 0, runs = 0;
 	int i;
@@ -482,12 +495,14 @@ static double mean_cost_ns(struct kt_capture *c)
 	return runs ? (double)ns / runs : 0;
 }
 
-void kt_capture_stats(struct kt_capture *c, struct kt_capture_stats *out)
+static void bpf_stats(struct kt_capture *base, struct kt_capture_stats *out)
 {
+	struct bpf_capture *c = bpf_capture(base);
 	const struct kt_knobs *k = &c->skel->rodata->knobs;
 
 	memset(out, 0, sizeof(*out));
 	out->events = kt_rings_taken(c->rings) + c->side_taken;
+	out->records = out->events;
 	out->lost = kt_rings_lost(c->rings) + c->lost_extra;
 	out->lost_idents = c->skel->bss->lost_idents;
 	out->fill_permille = kt_rings_fill_permille(c->rings);
@@ -496,24 +511,26 @@ void kt_capture_stats(struct kt_capture *c, struct kt_capture_stats *out)
 	out->cost_ns = mean_cost_ns(c);
 }
 
-int kt_capture_measure(struct kt_capture *c, bool on)
+static int bpf_measure(struct kt_capture *base, bool on)
 {
+	struct bpf_capture *c = bpf_capture(base);
+
 	if (c->stats_fd >= 0)
 		close(c->stats_fd);
 	c->stats_fd = on ? bpf_enable_stats(BPF_STATS_RUN_TIME) : -1;
 	return on && c->stats_fd < 0 ? -errno : 0;
 }
 
-void kt_capture_new_file(struct kt_capture *c)
+static void bpf_new_file(struct kt_capture *base)
 {
-	c->skel->bss->file_epoch++;
+	bpf_capture(base)->skel->bss->file_epoch++;
 }
 
-void kt_capture_close(struct kt_capture *c)
+static void bpf_close(struct kt_capture *base)
 {
-	if (!c)
-		return;
-	kt_capture_stop(c);
+	struct bpf_capture *c = bpf_capture(base);
+
+	bpf_stop(base);
 	if (c->stats_fd >= 0)
 		close(c->stats_fd);
 	ring_buffer__free(c->side);
@@ -525,3 +542,15 @@ void kt_capture_close(struct kt_capture *c)
 	kvmtimer_bpf__destroy(c->skel);
 	free(c);
 }
+
+const struct kt_source_ops kt_source_bpf = {
+	.name = "bpf",
+	.open = bpf_open,
+	.drain = bpf_drain,
+	.stop = bpf_stop,
+	.watermark_ns = bpf_watermark_ns,
+	.stats = bpf_stats,
+	.measure = bpf_measure,
+	.new_file = bpf_new_file,
+	.close = bpf_close,
+};

@@ -3,6 +3,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <kvmtimer/event.h>
 
 static char *next_buf(void)
 {
@@ -55,6 +56,27 @@ const char *kt_text_rate(double r)
 		snprintf(out, 32, "%.1fk", r / 1e3);
 	else
 		snprintf(out, 32, r < 10 && r != (int)r ? "%.2f" : "%.0f", r);
+	return out;
+}
+
+const char *kt_text_vcpu(uint32_t vm, uint32_t vcpu_id)
+{
+	char *out = next_buf();
+
+	if (vcpu_id == KT_VCPU_ID_UNKNOWN)
+		snprintf(out, 32, "%u.?", vm);
+	else
+		snprintf(out, 32, "%u.%u", vm, vcpu_id);
+	return out;
+}
+
+const char *kt_text_pid(uint32_t pid)
+{
+	char *out = next_buf();
+
+	if (!pid)
+		return "?";
+	snprintf(out, 32, "%u", pid);
 	return out;
 }
 

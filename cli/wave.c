@@ -264,9 +264,10 @@ static void print_vcpu_head(const struct kt_model *m, uint32_t vcpu)
 	kt_model_vcpu(m, vcpu, &v);
 	if (v.vm)
 		kt_model_vm(m, v.vm - 1, &vm);
-	printf("\nVM %u %s (pid %u), vCPU %u, thread %u %s\n", v.vm,
-	       kt_show_vm(vm.number, vm.name[0] ? vm.name : vm.comm), kt_show_pid(vm.tgid), v.vcpu_id,
-	       kt_show_pid(v.tid), kt_show_comm(v.vm, v.vcpu_id, v.comm));
+	printf("\nVM %u %s (pid %s), vCPU %s, thread %u %s\n", v.vm,
+	       kt_show_vm(vm.number, vm.name[0] ? vm.name : vm.comm), kt_text_pid(kt_show_pid(vm.tgid)),
+	       strchr(kt_text_vcpu(v.vm, v.vcpu_id), '.') + 1, kt_show_pid(v.tid),
+	       kt_show_comm(v.vm, v.vcpu_id, v.comm));
 }
 
 static void print_legend(const struct kt_wave_opts *o)
@@ -405,7 +406,7 @@ static void print_step(const struct kt_model *m, const struct listed *l, uint64_
 	else
 		snprintf(when, sizeof(when), "+%.3f..%.3fus", ((double)c->lo_ns - zero_ns) / 1e3,
 			 ((double)c->hi_ns - zero_ns) / 1e3);
-	printf("%-26s %u.%u %-12s %s -> %s%s by %s\n", when, v.vm, v.vcpu_id,
+	printf("%-26s %s %-12s %s -> %s%s by %s\n", when, kt_text_vcpu(v.vm, v.vcpu_id),
 	       what[0] == ' ' ? what + 1 : what, l->before,
 	       c->certainty ? kt_lane_value_name(c->lane, c->value) : "?",
 	       c->certainty == KT_INFERRED ? " (inferred)" : "", kt_kind_name(c->cause));

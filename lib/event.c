@@ -72,6 +72,7 @@ const char *kt_at_name(unsigned int kind, unsigned int at)
 	case KT_EV_MAP:
 	case KT_EV_HRTIMER_EXPIRE:
 	case KT_EV_BG_EXPIRE:
+	case KT_EV_CALL:
 		return at < 3 ? contexts[at] : NULL;
 	case KT_EV_LR:
 		return at < 3 ? phases[at] : NULL;
@@ -127,6 +128,7 @@ static const struct kt_field gone_fields[] = { END };
 static const struct kt_field gap_fields[] = {
 	F(gap, until_ns, KT_U64, KT_FMT_DEC), F(gap, lost, KT_U32, KT_FMT_DEC),
 	F(gap, lost_kind, KT_U8, KT_FMT_DEC), END };
+static const struct kt_field call_fields[] = { F(call, fn, KT_U8, KT_FMT_DEC), END };
 
 const struct kt_field *kt_kind_fields(unsigned int kind)
 {

@@ -211,8 +211,12 @@ int kt_model_idents(struct kt_model *m, const struct kt_ident *id, size_t n)
 		if (!vm || i == UINT32_MAX)
 			return -ENOMEM;
 		name = &m->name[i];
-		if (!m->vcpu[i].vm)
+		/* Told anew with another VM: its process became known after its first events. */
+		if (m->vcpu[i].vm != vm->info.number) {
+			if (m->vcpu[i].vm)
+				m->vm[m->vcpu[i].vm - 1].info.nr_vcpus--;
 			vm->info.nr_vcpus++;
+		}
 		m->vcpu[i].vm = vm->info.number;
 		name->vcpu_id = id->vcpu_id;
 		name->vcpu_idx = id->vcpu_idx;

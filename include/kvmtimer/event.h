@@ -85,7 +85,8 @@ enum kt_at {
 	X(USER_EXIT, user_exit, user_exit, "KVM_RUN returned to the VMM (kvm_userspace_exit)")     \
 	X(VCPU_GONE, vcpu_gone, gone, "the vCPU was destroyed; its handle is never used again")    \
 	X(GAP, gap, gap, "events are missing here; made by the reader from loss counters")         \
-	X(RESET, reset, gone, "the VMM resets the vCPU and its timers (kvm_timer_vcpu_reset)")
+	X(RESET, reset, gone, "the VMM resets the vCPU and its timers (kvm_timer_vcpu_reset)")     \
+	X(CALL, call, call, "a function of KVM was entered: order only, where tracepoints are missing")
 
 enum kt_kind {
 	KT_EV_NONE = 0,
@@ -239,6 +240,36 @@ struct kt_gone {
 	__u64 rsv[2];
 };
 
+/*
+ * Functions of the run loop, for kernels that have no timer tracepoints (before
+ * 4.4, or a distribution's that leaves them out): their order is all that is
+ * known.  Number, printed name, and the kernel's functions that play the part.
+ */
+#define KT_CALLS(X)                                                                                \
+	X(TIMER_FLUSH, "timer-flush", "kvm_timer_flush_hwstate")                                   \
+	X(TIMER_SYNC, "timer-sync", "kvm_timer_sync_hwstate kvm_timer_sync_user")                  \
+	X(TIMER_LOAD, "timer-load", "kvm_timer_vcpu_load")                                         \
+	X(TIMER_PUT, "timer-put", "kvm_timer_vcpu_put")                                            \
+	X(TIMER_UPDATE, "timer-update", "kvm_timer_update_irq kvm_timer_inject_irq")               \
+	X(TIMER_HANDLER, "timer-handler", "kvm_arch_timer_handler")                                \
+	X(SOFT_EXPIRE, "soft-expire", "kvm_timer_expire kvm_hrtimer_expire kvm_bg_timer_expire")   \
+	X(VGIC_FLUSH, "vgic-flush", "kvm_vgic_flush_hwstate")                                      \
+	X(VGIC_SYNC, "vgic-sync", "kvm_vgic_sync_hwstate")                                         \
+	X(VGIC_INJECT, "vgic-inject", "kvm_vgic_inject_irq kvm_vgic_inject_mapped_irq")
+
+enum kt_call_fn {
+	KT_CALL_NONE = 0,
+#define X(id, name, functions) KT_CALL_##id,
+	KT_CALLS(X)
+#undef X
+	KT_CALL_NR
+};
+
+struct kt_call {
+	__u8 fn;		/* enum kt_call_fn */
+	__u8 rsv[15];
+};
+
 /* gap: between ts_ns and until_ns, `lost` events of `lost_kind` went missing on pcpu */
 struct kt_gap {
 	__u64 until_ns;
@@ -271,6 +302,7 @@ struct kt_event {
 		struct kt_user_exit user_exit;
 		struct kt_gone gone;
 		struct kt_gap gap;
+		struct kt_call call;
 		__u64 raw[2];
 	};
 };
@@ -287,6 +319,7 @@ _Static_assert(sizeof(struct kt_event) == 32, "the record is 32 bytes");
  * index in the VM; they differ and are both shown by tracepoints.
  */
 #define KT_COMM_LEN 16
+#define KT_VCPU_ID_UNKNOWN 0xffffffffu	/* vcpu_id, vcpu_idx: no event told it */
 
 struct kt_ident {
 	__u64 kvm;		/* struct kvm *, an opaque key */

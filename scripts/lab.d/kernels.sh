@@ -83,18 +83,23 @@ fetch_busybox() {
 }
 
 # What a static arm64 build links: one suite only, as archives of two do not mix.
-sysroot_packages='libc6-dev libbpf-dev libelf-dev zlib1g-dev libzstd-dev libjson-c-dev libcap-dev linux-libc-dev'
+sysroot_packages='libc6-dev libbpf-dev libelf-dev zlib1g-dev libzstd-dev libjson-c-dev libcap-dev linux-libc-dev libtracefs-dev libtraceevent-dev'
+
+# Named by what is in it, so that checkouts which want different libraries share a cache.
+sysroot() {
+	printf '%s/sysroot-%s\n' "$cache" "$(printf '%s' "$sysroot_packages" | cksum | cut -d' ' -f1)"
+}
 
 fetch_sysroot() {
 	local conf tmp
-	[ -e "$cache/sysroot/ready" ] && return
+	[ -e "$(sysroot)/ready" ] && return
 	conf=$(apt_setup bookworm bookworm bookworm-updates bookworm-security) || exit 125
 	note "fetching the arm64 libraries to link with"
 	tmp=$(mktemp -d "$cache/sysroot.XXXXXX")
 	# shellcheck disable=SC2086
 	unpack "$conf" "$tmp" $sysroot_packages
 	: >"$tmp/ready"
-	mv "$tmp" "$cache/sysroot"
+	mv "$tmp" "$(sysroot)"
 }
 
 # debs NAME PACKAGE...: programs for use inside the lab; 6.12's tools come from backports.

@@ -62,7 +62,7 @@ check "missing file" 1 'cannot open .*none: No such file' "$kt" report none
 : >empty
 check "empty file" 1 'is empty' "$kt" report empty
 printf '\027\010\104tracing6\0....' >trace.dat
-check "trace-cmd file" 1 'trace-cmd file' "$kt" report trace.dat
+check "trace-cmd file that is cut" 1 'trace.dat (cannot be read: libtracecmd refuses it|is a trace-cmd file)' "$kt" report trace.dat
 printf 'PERFILE2aaaaaaaaaaaaaaa' >perf.data
 check "perf file" 1 'perf.data' "$kt" timeline perf.data
 check "JSON file" 1 'but JSON' "$kt" report <(printf '{"a": 1}')

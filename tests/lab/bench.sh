@@ -44,7 +44,8 @@ for round in 1 2 3; do
 		events=$EE
 		[ $1 = hvc ] || events=$SET
 		once $1 $2 none $run
-		once $1 $2 ours kvmtimer-trace record -q -o /tmp/x.data -- $run
+		once $1 $2 ours kvmtimer-trace record -q --source bpf -o /tmp/x.data -- $run
+		once $1 $2 ours-ftrace kvmtimer-trace record -q --source ftrace -o /tmp/x.data -- $run
 		once $1 $2 trace-cmd trace-cmd record -q $events -o /tmp/trace.dat $run
 		[ $round = 1 ] && [ -n "$KEEP" ] && [ $1 = timer ] && {
 			kvmtimer-trace record -q -o "$KT_OUT/ours.data" -- $run >/dev/null 2>&1
@@ -56,8 +57,9 @@ for round in 1 2 3; do
 	once hvc 0 perf-kvm-stat perf kvm stat record -o /tmp/perf.data $run
 	once hvc 0 bpftrace-count sh -c "bpftrace -e 'tracepoint:kvm:kvm_entry { @ = count(); } tracepoint:kvm:kvm_exit { @ = count(); }' >/dev/null & p=\$!; sleep 20; $run; kill \$p; wait \$p"
 	run=$(guest timer ${TIMER_N:-50000})
-	once timer 0 ours-lr kvmtimer-trace record -q --detail lr -o /tmp/x.data -- $run
-	once timer 0 ours-lr-kprobe kvmtimer-trace record -q --no-fentry --detail lr -o /tmp/x.data -- $run
+	once timer 0 ours-lr kvmtimer-trace record -q --source bpf --detail lr -o /tmp/x.data -- $run
+	once timer 0 ours-lr-kprobe kvmtimer-trace record -q --source bpf --no-fentry --detail lr -o /tmp/x.data -- $run
+	once timer 0 ours-lr-ftrace kvmtimer-trace record -q --source ftrace --detail lr -o /tmp/x.data -- $run
 	probes_on
 	once timer 0 trace-cmd-lr trace-cmd record -q $SET $PROBES -o /tmp/trace.dat $run
 	echo >$T/kprobe_events

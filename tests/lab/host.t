@@ -65,6 +65,12 @@ text=$(tr '\n' ' ' <"$tmp/refusals/refusals")
 like "$text" 'capability [^=]*missing capability CAP_BPF: run as root[^=]*status 1' "no capability: which, and what to do"
 like "$text" '== kvm [^=]*no KVM on this host[^=]*status 1' "no /dev/kvm: said"
 like "$text" '== btf [^=]*CONFIG_DEBUG_INFO_BTF=y *status 1' "no BTF: which kernel option"
+like "$text" '== auto .*BPF cannot be used here: no BTF.*trying ftrace instead.*status 0 == lockdown' "auto: says why not BPF, and takes ftrace"
+"$kt" dump "$tmp/refusals/no-btf.data" >"$tmp/no-btf.txt"
+"$kt" report --json "$tmp/refusals/no-btf.data" >"$tmp/no-btf.json"
+like "$(cat "$tmp/no-btf.json")" '"capture.source":"ftrace"' "no BTF: the recording says where it comes from"
+is "$(number "$tmp/no-btf.json" unattributed_timer)" 0 "no BTF: every timer event is attributed"
+updates "no BTF" "$tmp/no-btf.txt" "$tmp/refusals/no-btf.by-vcpu" "$(kind_count "$tmp/no-btf.json" lost_by_kind update_irq)"
 like "$text" '== lockdown [^=]*lockdown is in confidentiality mode.*status 1 == end' "lockdown: its mode, and what to do"
 unlike "$text" 'end /tmp/r.data' "a refused recording leaves no file"
 done_testing

@@ -4,7 +4,7 @@
 # recording with what its witnesses counted.
 
 lab() {
-	"$top/scripts/lab" run --timeout 400 --mem 1500 --add "$build/arm64/kvmtimer-trace.stripped:/lab/bin/kvmtimer-trace" \
+	"$top/scripts/lab" run --timeout 900 --mem 1500 --add "$build/arm64/kvmtimer-trace.stripped:/lab/bin/kvmtimer-trace" \
 		--add "$build/lab/vmm" --add "$build/lab/guest.bin" --add "$top/tests/lab/cell.sh" "$@"
 }
 

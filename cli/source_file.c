@@ -1,0 +1,427 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#define _GNU_SOURCE	/* O_TMPFILE */
+#include "source_file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "ftrace_blocks.h"
+#include "log.h"
+#include "store_private.h"
+#include "trace_text.h"
+#include "tracedat.h"
+
+/* Enough of a file to know what it is: a mail may have some talk before the trace. */
+#define LOOK_BYTES (64u << 10)
+
+struct kt_input {
+	enum kt_input_format format;
+	char name[256];
+	int fd;
+	char *look;		/* first bytes, given out again before the rest of the file */
+	size_t look_len, look_pos;
+
+	struct kt_store_reader *store;
+	struct kt_trace_text *text;
+	struct kt_tracedat *tracedat;
+
+	struct kt_ftrace_blocks *blocks;	/* of text and trace.dat */
+	struct kt_facts *facts;
+	struct kt_read_status status;
+	bool told_format, ended, told_end;
+	uint64_t others, unreadable;
+};
+
+/* ---- bytes ---- */
+
+static ssize_t read_fd(int fd, void *buf, size_t size)
+{
+	ssize_t got;
+
+	do {
+		got = read(fd, buf, size);
+	} while (got < 0 && errno == EINTR);
+	return got < 0 ? -errno : got;
+}
+
+/* For the readers of streams: what was looked at, then the rest. */
+static ssize_t read_input(void *arg, void *buf, size_t size)
+{
+	struct kt_input *in = arg;
+	size_t n = in->look_len - in->look_pos;
+
+	if (!n)
+		return read_fd(in->fd, buf, size);
+	if (n > size)
+		n = size;
+	memcpy(buf, in->look + in->look_pos, n);
+	in->look_pos += n;
+	return (ssize_t)n;
+}
+
+static ssize_t read_text(void *arg, void *buf, size_t size)
+{
+	struct kt_input *in = arg;
+	ssize_t got = read_input(arg, buf, size);
+
+	if (got > 0)
+		in->status.bytes += (uint64_t)got;
+	if (got < 0)
+		return kt_err((int)got, "cannot read %s: %s", in->name, strerror((int)-got));
+	return got;
+}
+
+/* Looks at the first bytes until it is clear what they are, which for most files is the first read. */
+static int look(struct kt_input *in)
+{
+	ssize_t got;
+
+	in->look = malloc(LOOK_BYTES);
+	if (!in->look)
+		return kt_err(-ENOMEM, "out of memory");
+	do {
+		got = read_fd(in->fd, in->look + in->look_len, LOOK_BYTES - in->look_len);
+		if (got < 0)
+			return kt_err((int)got, "cannot read %s: %s", in->name, strerror((int)-got));
+		in->look_len += (size_t)got;
+	} while (got > 0 && in->look_len < LOOK_BYTES &&
+		 (in->look_len < 16 || (memcmp(in->look, KT_FILE_MAGIC, 8) && memcmp(in->look, KT_TEXT_MAGIC, 16))));
+	return 0;
+}
+
+/* A pipe cannot be read from anywhere but its front: its bytes go to a nameless file. */
+static int make_seekable(struct kt_input *in)
+{
+	const char *dir = getenv("TMPDIR");
+	char buf[16384];
+	ssize_t got;
+	int fd;
+
+	if (lseek(in->fd, 0, SEEK_SET) == 0)
+		return 0;
+	fd = open(dir && *dir ? dir : "/tmp", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return kt_err(-errno, "cannot make a temporary file in %s for what comes through a pipe: %s; "
+			      "give the trace-cmd file by its name", dir && *dir ? dir : "/tmp", strerror(errno));
+	while ((got = read_input(in, buf, sizeof(buf))) > 0) {
+		for (ssize_t done = 0, n; done < got; done += n) {
+			n = write(fd, buf + done, (size_t)(got - done));
+			if (n < 0) {
+				int err = -errno;
+
+				close(fd);
+				return kt_err(err, "cannot write a temporary file: %s", strerror(-err));
+			}
+		}
+	}
+	if (got < 0) {
+		close(fd);
+		return kt_err((int)got, "cannot read %s: %s", in->name, strerror((int)-got));
+	}
+	close(in->fd);
+	in->fd = fd;
+	return 0;
+}
+
+/* ---- opening ---- */
+
+static int open_ftrace(struct kt_input *in)
+{
+	int err = kt_facts_new(&in->facts);
+
+	if (!err)
+		err = kt_ftrace_blocks_new(NULL, &in->blocks);
+	return err ? kt_err(err, "out of memory") : 0;
+}
+
+static int open_format(struct kt_input *in)
+{
+	int err;
+
+	if (kt_tracedat_looks(in->look, in->look_len)) {
+		in->format = KT_INPUT_TRACEDAT;
+		err = make_seekable(in);
+		if (!err)
+			err = open_ftrace(in);
+		return err ? err : kt_tracedat_open(in->fd, in->name, &in->tracedat);
+	}
+	if ((in->look_len < 16 || memcmp(in->look, KT_TEXT_MAGIC, 16)) &&
+	    kt_trace_text_looks(in->look, in->look_len)) {
+		in->format = KT_INPUT_TEXT;
+		err = open_ftrace(in);
+		if (!err && kt_trace_text_new(read_text, in, &in->text))
+			err = kt_err(-ENOMEM, "out of memory");
+		return err;
+	}
+	in->format = KT_INPUT_OURS;
+	err = kt_reader_new(read_input, in, in->name, &in->store);
+	return err ? err : kt_reader_start(in->store);
+}
+
+int kt_input_open(const char *path, struct kt_input **out)
+{
+	bool is_stdin = !strcmp(path, "-");
+	struct kt_input *in = calloc(1, sizeof(*in));
+	int err = 0;
+
+	if (!in)
+		return kt_err(-ENOMEM, "out of memory");
+	snprintf(in->name, sizeof(in->name), "%s", is_stdin ? "standard input" : path);
+	in->fd = is_stdin ? dup(STDIN_FILENO) : open(path, O_RDONLY | O_CLOEXEC);
+	if (in->fd < 0)
+		err = kt_err(-errno, "cannot open %s: %s", path, strerror(errno));
+	if (!err)
+		err = look(in);
+	if (!err)
+		err = open_format(in);
+	if (err) {
+		kt_input_close(in);
+		return err;
+	}
+	*out = in;
+	return 0;
+}
+
+void kt_input_close(struct kt_input *in)
+{
+	if (!in)
+		return;
+	kt_reader_close(in->store);
+	kt_trace_text_free(in->text);
+	kt_tracedat_close(in->tracedat);
+	kt_ftrace_blocks_free(in->blocks);
+	kt_facts_free(in->facts);
+	if (in->fd >= 0)
+		close(in->fd);
+	free(in->look);
+	free(in);
+}
+
+/* ---- facts ---- */
+
+__attribute__((format(printf, 3, 4)))
+static void lack(struct kt_input *in, const char *name, const char *fmt, ...)
+{
+	char key[80], text[512];
+	va_list ap;
+
+	snprintf(key, sizeof(key), "input.lack.%s", name);
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	(void)!kt_facts_set(in->facts, key, text);
+}
+
+static const char *text_format(unsigned int dialects)
+{
+	if (dialects & KT_TRACE_PERF)
+		return "text of perf script";
+	if (dialects & KT_TRACE_LATENCY)
+		return "text of a trace in latency format";
+	return "text of a trace";
+}
+
+/* "Linux HOST RELEASE MACHINE", as trace-cmd keeps it. */
+static void read_uname(struct kt_input *in, const char *uname)
+{
+	char host[64], release[128], machine[32];
+
+	if (sscanf(uname, "Linux %63s %127s %31s", host, release, machine) != 3)
+		return;
+	(void)!kt_facts_set(in->facts, "host.name", host);
+	(void)!kt_facts_set(in->facts, "host.release", release);
+	(void)!kt_facts_set(in->facts, "host.machine", machine);
+}
+
+static void text_lacks(struct kt_input *in)
+{
+	const struct kt_trace_status *s = kt_trace_text_status(in->text);
+
+	(void)!kt_facts_set(in->facts, "input.format", text_format(s->dialects));
+	if (s->release[0])
+		(void)!kt_facts_set(in->facts, "host.release", s->release);
+	if (s->cpus)
+		(void)!kt_facts_setf(in->facts, "host.cpus", "%u", s->cpus);
+	if (s->skipped)
+		lack(in, "skipped", "%" PRIu64 " lines cannot be read and were skipped; the first is line %" PRIu64
+		     ": %s", s->skipped, s->first_skipped, s->first_why);
+	if (s->overwritten)
+		lack(in, "overwritten", "the oldest %" PRIu64 " records were overwritten before the trace was read",
+		     s->overwritten);
+	if (s->dialects & KT_TRACE_TICKS)
+		lack(in, "clock", "times without a unit (a counter, or the uptime clock): taken as nanoseconds");
+	else if (s->events && !(s->common & KT_TRACE_NS))
+		lack(in, "resolution", "times are in microseconds");
+	if (s->dialects & KT_TRACE_LATENCY)
+		lack(in, "names", "names of threads are cut to eight letters, times count from the trace's start");
+}
+
+static void common_lacks(struct kt_input *in)
+{
+	const struct kt_ftrace_stats *s = kt_ftrace_stats(kt_ftrace_blocks_ftrace(in->blocks));
+
+	if (s->no_context)
+		lack(in, "context", "no flags of the execution context: what ran in an interrupt is told from entry "
+		     "and exit only");
+	if (s->same_id_unknown_vm)
+		lack(in, "vms", "no process ids: which vCPUs form a VM is not known, and %u vCPUs have a "
+		     "vcpu_id that another has too; each is shown as a VM of its own", s->same_id_unknown_vm);
+	else if (s->without_tgid)
+		lack(in, "vms", "no process ids: which vCPUs form a VM is not known; each is shown as a VM of "
+		     "its own");
+	if (s->without_id)
+		lack(in, "ids", "%u vCPUs without a vcpu_id: no event that carries it was recorded for them",
+		     s->without_id);
+	if (s->two_in_process)
+		lack(in, "processes", "a process ran more than one VM: which vCPUs belong together is taken from "
+		     "the order in which they first ran");
+	if (s->ambiguous_soft)
+		lack(in, "soft-timers", "%" PRIu64 " soft timers fired that may be more than one vCPU's: not attributed",
+		     s->ambiguous_soft);
+	if (s->duplicates)
+		lack(in, "duplicates", "%" PRIu64 " records are there twice: the second ones were dropped",
+		     s->duplicates);
+	if (s->double_entry + s->double_exit)
+		lack(in, "unbalanced", "%" PRIu64 " entries and %" PRIu64 " exits without their other half",
+		     s->double_entry, s->double_exit);
+	if (s->refused)
+		lack(in, "threads", "more than %u vCPUs: the rest is shown as threads", KT_FTRACE_VCPUS_MAX);
+	if (in->unreadable)
+		lack(in, "records", "%" PRIu64 " records do not have the size their format says", in->unreadable);
+}
+
+static void end_facts(struct kt_input *in)
+{
+	(void)!kt_facts_set(in->facts, "capture.source", "ftrace");
+	(void)!kt_facts_set(in->facts, "capture.detail", "line");
+	if (in->text)
+		text_lacks(in);
+	else
+		(void)!kt_facts_set(in->facts, "input.format", "trace.dat");
+	common_lacks(in);
+	in->status.closed_well = true;
+	in->status.events = kt_ftrace_blocks_events(in->blocks);
+}
+
+/* ---- reading ---- */
+
+/* 1 when something was taken, 0 at the end, -errno. */
+static int take_text(struct kt_input *in)
+{
+	struct kt_ftrace_rec rec;
+	int kind = kt_trace_text_next(in->text, &rec), err = 0;
+
+	switch (kind) {
+	case -ENODATA:
+		return 0;
+	case KT_TL_EVENT:
+		err = kt_ftrace_blocks_rec(in->blocks, &rec);
+		break;
+	case KT_TL_LOST:
+		err = kt_ftrace_blocks_lost(in->blocks, rec.cpu, rec.v[0]);
+		break;
+	case KT_TL_STARTED:
+		/*
+		 * Not the first CPU in the trace (that one is not marked): its older records were
+		 * overwritten while others still have theirs.
+		 */
+		if (kt_trace_text_status(in->text)->overwritten)
+			err = kt_ftrace_blocks_lost(in->blocks, rec.cpu, 0);
+		break;
+	default:
+		return kind;
+	}
+	return err ? kt_err(err, "out of memory") : 1;
+}
+
+static int take_tracedat(struct kt_input *in)
+{
+	struct kt_tracedat_msg msg;
+	int got = kt_tracedat_next(in->tracedat, &msg), err = 0;
+
+	if (got <= 0)
+		return got;
+	switch (msg.type) {
+	case KT_TD_REC:
+		err = kt_ftrace_blocks_rec(in->blocks, &msg.rec);
+		break;
+	case KT_TD_LOST:
+		err = kt_ftrace_blocks_lost(in->blocks, msg.lost.cpu, msg.lost.n);
+		break;
+	case KT_TD_FACT:
+		/* A bad key is the child's fault, and of no use. */
+		if (!strcmp(msg.fact.key, "input.uname"))
+			read_uname(in, msg.fact.value);
+		else
+			(void)!kt_facts_set(in->facts, msg.fact.key, msg.fact.value);
+		break;
+	case KT_TD_DONE:
+		in->others = msg.done.others;
+		in->unreadable = msg.done.unreadable;
+		break;
+	default:
+		break;
+	}
+	return err ? kt_err(err, "out of memory") : 1;
+}
+
+static int next_ftrace(struct kt_input *in, struct kt_block *b)
+{
+	int got = 1;
+
+	while (!kt_ftrace_blocks_ready(in->blocks)) {
+		if (in->ended) {
+			if (in->told_end)
+				return 0;
+			in->told_end = true;
+			end_facts(in);
+			*b = (struct kt_block){ .type = KT_BLOCK_FACTS, .facts = in->facts };
+			return 1;
+		}
+		do {
+			got = in->text ? take_text(in) : take_tracedat(in);
+		} while (got > 0 && !kt_ftrace_blocks_ready(in->blocks));
+		if (got < 0)
+			return got;
+		if (!got) {
+			in->ended = true;
+			if (kt_ftrace_blocks_end(in->blocks))
+				return kt_err(-ENOMEM, "out of memory");
+		}
+	}
+	return kt_ftrace_blocks_next(in->blocks, b);
+}
+
+int kt_input_next(struct kt_input *in, struct kt_block *b)
+{
+	return in->store ? kt_reader_next(in->store, b) : next_ftrace(in, b);
+}
+
+void kt_input_release(struct kt_input *in, const struct kt_block *b)
+{
+	if (in->store)
+		kt_reader_release(in->store, b);
+	else
+		kt_ftrace_blocks_release(in->blocks, b);
+}
+
+enum kt_input_format kt_input_format(const struct kt_input *in)
+{
+	return in->format;
+}
+
+const struct kt_read_status *kt_input_status(const struct kt_input *in)
+{
+	return in->store ? kt_reader_status(in->store) : &in->status;
+}
+
+const struct kt_ftrace_stats *kt_input_ftrace(const struct kt_input *in)
+{
+	return in->blocks ? kt_ftrace_stats(kt_ftrace_blocks_ftrace(in->blocks)) : NULL;
+}

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* A trace as text, from its first look to the model. */
+#include <string.h>
+
+#include "ftrace_sink.h"
+#include "trace_text.h"
+
+struct input {
+	const uint8_t *p;
+	size_t left;
+};
+
+/* In small pieces, so that lines lie across reads. */
+static ssize_t take(void *arg, void *buf, size_t size)
+{
+	struct input *in = arg;
+
+	if (size > 61)
+		size = 61;
+	if (size > in->left)
+		size = in->left;
+	memcpy(buf, in->p, size);
+	in->p += size;
+	in->left -= size;
+	return (ssize_t)size;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct input in = { data, size };
+	const struct kt_trace_status *st;
+	struct kt_trace_text *t;
+	struct kt_ftrace_rec rec;
+	uint64_t events = 0;
+	struct sink s;
+	int kind;
+
+	(void)kt_trace_text_looks((const char *)data, size);
+	if (kt_trace_text_new(take, &in, &t))
+		return 0;
+	sink_init(&s);
+	while ((kind = kt_trace_text_next(t, &rec)) >= 0) {
+		if (kind == KT_TL_EVENT) {
+			if (!rec.id || rec.id >= KT_FT_NR || rec.comm_len > 16 || rec.ctx > KT_FC_NMI)
+				abort();
+			events++;
+			kt_ftrace_blocks_rec(s.blocks, &rec);
+		} else {
+			kt_ftrace_blocks_lost(s.blocks, rec.cpu, rec.v[0]);
+		}
+		sink_drain(&s);
+	}
+	st = kt_trace_text_status(t);
+	if (st->events != events || st->events + st->others + st->skipped > st->lines)
+		abort();
+	sink_fini(&s);
+	kt_trace_text_free(t);
+	return 0;
+}

@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# shellcheck shell=bash
+# Traces as text: each NAME.txt is a capture as somebody may send it; NAME.report and
+# NAME.doctor are what a person must read out of it.  UPDATE=1 writes them anew: read
+# the difference before committing it.  The long ones are one run of a lab host, in
+# every dialect; the short ones are written by hand, each for one thing.
+# shellcheck source=tests/lib.sh
+. "$(dirname "$0")/../lib.sh"
+
+dir=$(dirname "$0")
+for trace in "$dir"/*.txt; do
+	name=$(basename "$trace" .txt)
+	for view in report doctor; do
+		"$kt" $view "$trace" >"$tmp/got" 2>&1
+		status=$?
+		[ -z "${UPDATE-}" ] || cp "$tmp/got" "$dir/$name.$view"
+		[ $status -eq 0 ] || [ $view$status = doctor3 ]
+		ok $? "$name: $view: status $status" "$(cat "$tmp/got")"
+		diff -u "$dir/$name.$view" "$tmp/got" >"$tmp/diff" 2>&1
+		ok $? "$name: $view" "$(cat "$tmp/diff")"
+	done
+	awk 'length > 72 { bad = 1 } END { exit bad }' "$dir/$name.report"
+	ok $? "$name: no line of the report is longer than 72 columns"
+	# Through a pipe, and told again from dump: the same.
+	"$kt" report - <"$trace" >"$tmp/pipe" 2>&1
+	diff -u "$dir/$name.report" "$tmp/pipe" >"$tmp/diff" 2>&1
+	ok $? "$name: through a pipe" "$(cat "$tmp/diff")"
+	"$kt" dump "$trace" >"$tmp/again.events"
+	"$kt" report "$tmp/again.events" >"$tmp/again" 2>&1
+	diff -u "$dir/$name.report" "$tmp/again" >"$tmp/diff" 2>&1
+	ok $? "$name: told again from dump" "$(cat "$tmp/diff")"
+done
+
+# One run, many dialects: the same events, but for what a dialect does not tell.
+events() {
+	"$kt" dump "$dir/$1.txt" | grep -E '^[0-9]' | sed -E "${2-}"
+}
+events tracefs >"$tmp/tracefs"
+for name in mail perf-script-tid perf-script tracefs-without-flags; do
+	events $name | diff -u "$tmp/tracefs" - >"$tmp/diff"
+	ok $? "$name: the same events as tracefs" "$(cat "$tmp/diff")"
+done
+# Latency format: times from the start of the trace.
+events tracefs-latency 's/^[0-9]+ //' | diff -u <(sed -E 's/^[0-9]+ //' "$tmp/tracefs") - >"$tmp/diff"
+ok $? "tracefs-latency: the same events but for their times" "$(cat "$tmp/diff")"
+events trace-cmd-report-l >"$tmp/report"
+events trace-cmd-report | diff -u "$tmp/report" - >"$tmp/diff"
+ok $? "trace-cmd-report: the same events with and without flags" "$(cat "$tmp/diff")"
+# trace-cmd cannot print the event of a WFI.
+events trace-cmd-report-t 's/^([0-9]+)[0-9]{3} /\1000 /' | sed 's/expires_ns=[0-9]*//' >"$tmp/ns"
+diff -u <(sed -E 's/^[0-9]+ //' "$tmp/report" | grep -v expires) <(sed -E 's/^[0-9]+ //' "$tmp/ns" | grep -v bg_expire) >"$tmp/diff"
+ok $? "trace-cmd-report-t: the same events with nine digits" "$(cat "$tmp/diff")"
+
+like "$("$kt" report --json "$dir/two-vms.txt")" '"vm":2' "two VMs with the same vcpu_id stay two"
+like "$("$kt" timeline --steps --from 0s "$dir/tracefs.txt")" 'vtimer line +low -> high|wire +low -> high' "a trace as text has a timeline"
+"$kt" report --strict "$dir/lost.txt" >/dev/null
+is $? 3 "a lossy text is inconclusive with --strict"
+
+# ---- hostile text ----
+cd "$tmp" || exit 1
+good='       CPU 0/KVM-101     (    100) [000] d....     1.000100: kvm_entry: PC: 0x0000000080000000'
+
+# bounded NAME WANTED-STATUS PATTERN: report on the file NAME, in little time and memory
+bounded() {
+	local got
+	got=$( (ulimit -v "${KT_ULIMIT:-400000}"; timeout 20 "$kt" report "$1") 2>&1)
+	is $? "$2" "$1: status"
+	like "$(tr -s ' \n' ' ' <<<"$got")" "$3" "$1: $3"
+}
+case $(nm "$kt" 2>/dev/null) in
+*__asan_*) KT_ULIMIT=unlimited ;;
+esac
+{ echo "$good"; head -c 10000000 /dev/zero | tr '\0' 'x'; echo; echo "$good"; } >long-line
+bounded long-line 0 'line 2: longer than 8192 bytes'
+{ echo "$good"; head -c 10000000 /dev/zero | tr '\0' '['; echo; } >brackets
+bounded brackets 0 'longer than 8192'
+{ echo "$good"; for i in $(seq 100); do head -c 8000 /dev/zero | tr '\0' '['; echo; done; } >many-brackets
+bounded many-brackets 0 '100 lines cannot be read'
+{ echo "$good"; head -c 2000000 /dev/urandom; } >rubbish
+bounded rubbish 0 'lines cannot be read'
+{ echo "$good"; head -c 60 <<<"$good"; } >cut
+bounded cut 0 '1 lines cannot be read and were skipped; the first is line 2'
+printf '%s\0\n%s\n' "$good" "$good" >nul
+bounded nul 0 'events: 1 on 1 CPUs'
+for i in $(seq 0 300 65000); do printf ' t-%d [%05d] d.... 1.%06d: kvm_entry: PC: 0x1\nCPU:%d [LOST 5 EVENTS]\n' $((i + 1)) "$i" "$i" "$i"; done >many-cpus
+bounded many-cpus 0 'on 217 CPUs; lost 1,0'
+awk 'BEGIN { for (i = 0; i < 200000; i++) printf " t-%d [000] d.... 1.%06d: kvm_entry: PC: 0x1\n", i + 1, i }' >many-threads
+bounded many-threads 0 'more than 16384 vCPUs'
+awk 'BEGIN { for (i = 0; i < 200000; i++) printf " t-7 [000] d.... 1.%06d: kvm_timer_update_irq: VCPU: %d, IRQ 27, level 1\n", i, i }' >many-ids
+bounded many-ids 0 'events'
+printf '%s\n       x-1 [000] d.... 99999999999999999999.5: kvm_entry: PC: 0x1\n' "$good" >big-time
+bounded big-time 0 '1 lines cannot be read'
+printf '%s' "$good" >no-newline
+bounded no-newline 0 'events: 1 on 1 CPUs'
+printf 'x\n%.0s' $(seq 1000) >not-a-trace
+"$kt" report not-a-trace >out 2>&1
+is $? 1 "text that is no trace is refused"
+like "$(cat out)" 'unknown format' "and it is said"
+done_testing
