@@ -470,7 +470,11 @@ enum kt_trace_line kt_trace_line(const struct kt_trace_names *names, const char 
 
 /* ---- a whole text ---- */
 
+#ifdef FUZZING_BUILD_MODE_UNSAFE_FOR_PRODUCTION
+#define BUFFER (16u << 10)	/* small inputs: most of a run would be getting memory */
+#else
 #define BUFFER (128u << 10)
+#endif
 #define HELD_MAX 512		/* a line that a mail wrapped is no longer */
 
 struct kt_trace_text {

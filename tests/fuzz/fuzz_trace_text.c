@@ -36,7 +36,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct kt_ftrace_blocks *s;
 	int kind;
 
-	(void)kt_trace_text_looks((const char *)data, size);
+	/* The same lines again, so not for every input. */
+	if (size % 8 == 0)
+		(void)kt_trace_text_looks((const char *)data, size);
 	if (kt_trace_text_new(take, &in, &t))
 		return 0;
 	s = sink_new();
