@@ -182,7 +182,9 @@ $(O)/lab/guest.bin: $(GUEST_SRC) $(wildcard tests/lab/guest/*.h tests/lab/guest/
 # ---- tests ----
 
 UNIT := $(patsubst tests/unit/%.c,$(O)/unit/%,$(wildcard tests/unit/test_*.c))
-$(O)/unit/%: $(O)/obj/tests/unit/%.o $(O)/libkt.a $(O)/obj/cli/ring.o $(O)/obj/cli/escape.o
+# What the unit tests take from cli/.
+UNIT_CLI := $(patsubst %,$(O)/obj/cli/%.o,ring escape sandbox tracedat tracedat_none)
+$(O)/unit/%: $(O)/obj/tests/unit/%.o $(UNIT_CLI) $(O)/libkt.a
 	$(call msg,LD,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -lcmocka -lm

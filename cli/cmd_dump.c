@@ -19,7 +19,7 @@ static struct {
 } opt;
 
 static const struct kt_option options[] = {
-	{ KT_OPT_STRING, 'i', "input", "FILE", &opt.input, .help = "the recording; - is standard input (" KT_DEFAULT_FILE ")" },
+	{ KT_OPT_STRING, 'i', "input", "FILE", &opt.input, .help = "recording, text or trace.dat; - is standard input (" KT_DEFAULT_FILE ")" },
 	{ KT_OPT_FLAG, 0, "anonymise", .to = &opt.anonymise, .help = "made-up names, pids and host name" },
 	KT_OPT_END
 };

@@ -14,7 +14,7 @@ static struct {
 } opt;
 
 static const struct kt_option options[] = {
-	{ KT_OPT_STRING, 'i', "input", "FILE", &opt.input, .help = "the recording; - is standard input (" KT_DEFAULT_FILE ")" },
+	{ KT_OPT_STRING, 'i', "input", "FILE", &opt.input, .help = "recording, text or trace.dat; - is standard input (" KT_DEFAULT_FILE ")" },
 	{ KT_OPT_UINT, 0, "vm", "N", &opt.vm, 1, UINT32_MAX, .help = "only this VM, by its number in the report" },
 	{ KT_OPT_FLAG, 0, "all", .to = &opt.all, .help = "every vCPU, not only the busiest" },
 	{ KT_OPT_FLAG, 0, "anonymise", .to = &opt.anonymise, .help = "made-up names, pids and host name" },

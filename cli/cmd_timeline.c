@@ -83,7 +83,7 @@ static int parse_from(void *to, const char *value)
 }
 
 static const struct kt_option options[] = {
-	{ KT_OPT_STRING, 'i', "input", "FILE", &opt.input, .help = "the recording; - is standard input (" KT_DEFAULT_FILE ")" },
+	{ KT_OPT_STRING, 'i', "input", "FILE", &opt.input, .help = "recording, text or trace.dat; - is standard input (" KT_DEFAULT_FILE ")" },
 	{ KT_OPT_GROUP, .help = "What to show" },
 	{ KT_OPT_UINT, 0, "vm", "N", &opt.vm, 1, UINT32_MAX, .help = "only this VM, by its number in the report" },
 	{ KT_OPT_MASK, 0, "vcpu", "LIST", &opt.vcpus, .help = "only these vcpu_ids: 0-3,7" },

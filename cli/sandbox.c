@@ -26,7 +26,6 @@
 
 #define NOBODY 65534
 #define IDLE_MS 1000		/* how often a silent child is looked at */
-#define IDLE_LOOKS 10		/* so many without a tick of CPU time: it waits for what never comes */
 
 #if defined(__x86_64__)
 #define ARCH AUDIT_ARCH_X86_64
@@ -163,6 +162,8 @@ static void child(const struct kt_sandbox_opts *opts, int out_fd, pid_t parent)
 		close_all_from(5);
 		err = 0;
 	}
+	for (int signal_nr = 1; signal_nr < NSIG; signal_nr++)
+		signal(signal_nr, SIG_DFL);
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL) || getppid() != parent)
 		_exit(1);
 	prctl(PR_SET_DUMPABLE, 0);
@@ -209,6 +210,7 @@ int kt_sandbox_start(const struct kt_sandbox_opts *opts, struct kt_sandbox *s)
 	close(fds[1]);
 	s->fd = fds[0];
 	s->cpu_s = opts->cpu_s;
+	s->idle_s = opts->idle_s;
 	s->at_end = false;
 	return 0;
 }
@@ -234,7 +236,7 @@ ssize_t kt_sandbox_read(struct kt_sandbox *s, void *buf, size_t size)
 		now_ns = cpu_time_ns(s->pid);
 		idle = now_ns > used_ns ? 0 : idle + 1;
 		used_ns = now_ns;
-		if (idle >= IDLE_LOOKS) {
+		if (idle * IDLE_MS >= s->idle_s * 1000) {
 			return -ETIME;
 		}
 	}

@@ -19,12 +19,13 @@ struct kt_sandbox_opts {
 	int in_fd;		/* stays the caller's */
 	uint64_t memory_bytes;	/* address space beyond what the process has now */
 	uint32_t cpu_s;
+	uint32_t idle_s;	/* neither writes nor computes for so long: given up */
 };
 
 struct kt_sandbox {
 	pid_t pid;
 	int fd;			/* read end of the pipe */
-	uint32_t cpu_s;
+	uint32_t cpu_s, idle_s;
 	bool at_end;
 };
 

@@ -52,7 +52,7 @@ int kt_tracedat_open_with(const struct kt_sandbox_opts *opts, const char *name,
 
 int kt_tracedat_open(int fd, const char *name, struct kt_tracedat **out)
 {
-	struct kt_sandbox_opts opts = { .run = kt_tracedat_child, .in_fd = fd };
+	struct kt_sandbox_opts opts = { .run = kt_tracedat_child, .in_fd = fd, .idle_s = 20 };
 	struct stat st;
 
 	if (!kt_tracedat_built)

@@ -27,7 +27,6 @@ extern const char *tracecmd_get_uname(struct tracecmd_input *handle) __attribute
 extern const char *tracecmd_get_trace_clock(struct tracecmd_input *handle) __attribute__((weak));
 
 #define OUT_BYTES (64u << 10)
-#define MAX_CPUS 65535
 #define TYPES 65536		/* common_type has 16 bits */
 #define TIDS (1u << 22)		/* PID_MAX_LIMIT */
 #define SYMBOLS 256		/* cached addresses of functions */
@@ -365,7 +364,7 @@ static void read_buffer(struct reading *r, struct tracecmd_input *handle)
 	r->handle = handle;
 	r->tep = tracecmd_get_tep(handle);
 	r->nr_cpus = r->tep ? tep_get_cpus(r->tep) : 0;
-	if (r->nr_cpus <= 0 || r->nr_cpus > MAX_CPUS)
+	if (r->nr_cpus <= 0 || r->nr_cpus > KT_FTRACE_CPUS_MAX)
 		fail(r, "it claims an impossible number of CPUs");
 	free(r->stream);
 	free(r->heap);

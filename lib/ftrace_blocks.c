@@ -8,7 +8,6 @@
 #define FLUSH_EVENTS 4096	/* waiting on all CPUs together */
 #define FLUSH_CPUS 256		/* CPUs with something waiting */
 #define MARK_EVERY 32768
-#define CPUS_MAX 65535		/* KT_STREAM_SIDE is none */
 
 struct batch {
 	struct kt_event *ev;
@@ -203,8 +202,8 @@ static int batch_of(struct kt_ftrace_blocks *b, uint16_t cpu, struct batch **out
 		uint32_t n = cpu + 1u + cpu / 2;
 		struct batch *grown;
 
-		if (n > CPUS_MAX)
-			n = CPUS_MAX;
+		if (n > KT_FTRACE_CPUS_MAX)
+			n = KT_FTRACE_CPUS_MAX;
 		grown = realloc(b->batch, n * sizeof(*grown));
 		if (!grown)
 			return -ENOMEM;
@@ -249,7 +248,7 @@ int kt_ftrace_blocks_rec(struct kt_ftrace_blocks *b, const struct kt_ftrace_rec 
 	struct batch *batch;
 	int made;
 
-	if (rec->cpu >= CPUS_MAX)
+	if (rec->cpu >= KT_FTRACE_CPUS_MAX)
 		return 0;
 	if (batch_of(b, rec->cpu, &batch) || seen_on(b, batch, rec))
 		return -ENOMEM;
@@ -272,7 +271,7 @@ int kt_ftrace_blocks_lost(struct kt_ftrace_blocks *b, uint16_t cpu, uint64_t n)
 {
 	struct batch *batch;
 
-	if (cpu >= CPUS_MAX)
+	if (cpu >= KT_FTRACE_CPUS_MAX)
 		return 0;
 	if (batch_of(b, cpu, &batch))
 		return -ENOMEM;

@@ -9,7 +9,6 @@
  *	%w0	a word of the event's list
  *	%*	anything up to the character that follows in the template
  *	%>	anything up to the last place where the rest of the literal stands
- *	[ ]	may be missing as a whole
  */
 #include "ftrace_event.h"
 
@@ -33,7 +32,7 @@ static const struct kt_ftrace_event events[KT_FT_NR] = {
 	[KT_FT_MAP] = { "kvm", "kvm_get_timer_map",
 		{ { "vcpu_id" }, SIGNED("direct_vtimer"), SIGNED("direct_ptimer"),
 		  { "emul_vtimer", KT_FF_SIGNED | KT_FF_OPTIONAL }, SIGNED("emul_ptimer") },
-		{ "VCPU: %0, dv: %1, dp: %2[, ev: %3], ep: %4" } },
+		{ "VCPU: %0, dv: %1, dp: %2, ev: %3, ep: %4", "VCPU: %0, dv: %1, dp: %2, ep: %4" } },
 	[KT_FT_SAVE] = { "kvm", "kvm_timer_save_state",
 		{ { "ctl" }, { "cval" }, SIGNED("timer_idx") },
 		{ " CTL: %x0 CVAL: %x1 arch_timer_ctx_index: %2" } },
@@ -65,7 +64,7 @@ static const struct kt_ftrace_event events[KT_FT_NR] = {
 		{ "%w1 time %0 ns, polling %w2" } },
 	[KT_FT_USER_EXIT] = { "kvm", "kvm_userspace_exit",
 		{ { "reason" }, { "errno", KT_FF_SIGNED, WORDS_ERRNO } },
-		{ "reason %w1 (%0)", "reason %* (%0)" } },
+		{ "reason %w1 (%0)" } },
 	[KT_FT_HALT_POLL] = { "kvm", "kvm_halt_poll_ns",
 		{ { "vcpu_id" } },
 		{ "vcpu %0: halt_poll_ns" } },
@@ -136,7 +135,7 @@ static const struct words word_lists[WORDS_NR] = {
 	[WORDS_WFX] = { wfx_words, NOT_A_WORD },
 	[WORDS_WAITED] = { waited_words, NOT_A_WORD },
 	[WORDS_VALID] = { valid_words, NOT_A_WORD },
-	[WORDS_ERRNO] = { errno_words, NOT_A_WORD },
+	[WORDS_ERRNO] = { errno_words, 0 },
 	[WORDS_IRQ] = { irq_words, KT_FI_OTHER },
 	[WORDS_FUNCTION] = { function_words, KT_FN_OTHER },
 	[WORDS_STATE] = { state_words, 0x40 },
@@ -183,12 +182,12 @@ static inline bool is_blank(char c)
 	return c == ' ' || c == '\t';
 }
 
-static inline unsigned int hex_value(char c)
-{
-	unsigned int d = (unsigned char)c - '0', l = ((unsigned char)c | 0x20) - 'a';
-
-	return d < 10 ? d : l < 6 ? l + 10 : 16;
-}
+/* Plus one, so that 0 is what is no digit. */
+static const uint8_t hex_digits[256] = {
+	['0'] = 1, 2, 3, 4, 5, 6, 7, 8, 9, 10,
+	['A'] = 11, 12, 13, 14, 15, 16,
+	['a'] = 11, 12, 13, 14, 15, 16,
+};
 
 static bool scan_hex(struct scan *s, uint64_t *out)
 {
@@ -199,8 +198,8 @@ static bool scan_hex(struct scan *s, uint64_t *out)
 	if (s->end - s->p >= 2 && s->p[0] == '0' && s->p[1] == 'x')
 		s->p += 2;
 	first = s->p;
-	while (s->p < s->end && (d = hex_value(*s->p)) < 16) {
-		v = v << 4 | d;
+	while (s->p < s->end && (d = hex_digits[(unsigned char)*s->p])) {
+		v = v << 4 | (d - 1);
 		s->p++;
 	}
 	*out = v;
@@ -278,7 +277,7 @@ static bool skip_name(struct scan *s, const char *t)
 /* Characters of a template that stand for something else than themselves. */
 static inline bool is_special(char c)
 {
-	return c == ' ' || c == '%' || c == '[' || c == ']' || c == '\0';
+	return c == ' ' || c == '%' || c == '\0';
 }
 
 /* One "%..." at t, which is after the percent sign.  NULL when the text does not fit. */
@@ -339,23 +338,6 @@ static bool match(struct kt_ftrace_rec *rec, const char *t, const char *text, si
 			if (!t)
 				return false;
 			break;
-		case '[':
-			/* "[, ev: %3]": there or not, by its first letters.  Else a bracket. */
-			if (t[1] != ',') {
-				if (s.p == s.end || *s.p++ != '[')
-					return false;
-				t++;
-			} else if (s.end - s.p > 3 && s.p[0] == ',' && s.p[2] == t[3] && s.p[3] == t[4]) {
-				t++;
-			} else {
-				t = strchr(t, ']') + 1;
-			}
-			break;
-		case ']':
-			if (t[1] != ',' && (s.p == s.end || *s.p++ != ']'))
-				return false;
-			t++;
-			break;
 		}
 	}
 }
@@ -406,10 +388,8 @@ static bool match_raw(struct kt_ftrace_rec *rec, const char *text, size_t len)
 /* "reason restart (4)" is -EINTR: the number is the error, and the reason was not printed. */
 static void fix_user_exit(struct kt_ftrace_rec *rec)
 {
-	if (!(rec->has & 1u << KT_FV_USER_ERRNO)) {
-		rec->v[KT_FV_USER_ERRNO] = 0;
+	if (!rec->v[KT_FV_USER_ERRNO])
 		return;
-	}
 	rec->v[KT_FV_USER_ERRNO] = -rec->v[KT_FV_USER_REASON];
 	rec->v[KT_FV_USER_REASON] = 0;
 	rec->has &= ~(1u << KT_FV_USER_REASON);
@@ -429,4 +409,118 @@ int kt_ftrace_parse(struct kt_ftrace_rec *rec, const char *text, size_t len)
 		}
 	}
 	return match_raw(rec, text, len) ? 0 : -EINVAL;
+}
+
+/* ---- the fast way ---- */
+
+enum op { OP_NUMBER, OP_HEX, OP_WORD, OP_SKIP };
+
+/* False for what needs to look ahead: names. */
+static bool plan_value(struct kt_ftrace_step *s, const char **t)
+{
+	switch (**t) {
+	case '*':
+		s->op = OP_SKIP;
+		s->field = (uint8_t)(*t)[1];
+		*t += 1;
+		return (*t)[0] != ' ';
+	case '>':
+		return false;
+	case 'x':
+	case 'w':
+		s->op = **t == 'x' ? OP_HEX : OP_WORD;
+		s->field = (uint8_t)((*t)[1] - '0');
+		*t += 2;
+		return true;
+	}
+	s->op = OP_NUMBER;
+	s->field = (uint8_t)(**t - '0');
+	*t += 1;
+	return true;
+}
+
+void kt_ftrace_plan_init(struct kt_ftrace_plan *plan, unsigned int id)
+{
+	const struct kt_ftrace_event *e = kt_ftrace_event(id);
+	const char *t = e ? e->text[0] : NULL;
+	unsigned int n = 0;
+
+	memset(plan, 0, sizeof(*plan));
+	plan->id = (uint8_t)id;
+	/* A save's text begins with blanks, which the caller has passed. */
+	while (t && *t == ' ')
+		t++;
+	while (t && *t) {
+		struct kt_ftrace_step *s = &plan->step[n];
+
+		if (n++ == KT_FTRACE_STEPS)
+			return;
+		if (*t == '%') {
+			t++;
+			if (!plan_value(s, &t))
+				return;
+			continue;
+		}
+		for (s->len = 0; s->len < 8 && *t && *t != '%'; s->len++, t++) {
+			s->letters |= (uint64_t)(unsigned char)*t << 8 * s->len;
+			s->mask |= 0xffull << 8 * s->len;
+		}
+	}
+	plan->n = (uint8_t)n;
+}
+
+int kt_ftrace_parse_fast(const struct kt_ftrace_plan *plan, struct kt_ftrace_rec *rec,
+			 const char *text, size_t len)
+{
+	struct scan s = { text, text + len };
+	uint64_t letters;
+	bool got;
+
+	rec->has = 0;
+	for (unsigned int i = 0; i < plan->n; i++) {
+		const struct kt_ftrace_step *step = &plan->step[i];
+
+		if (step->mask) {
+			if ((size_t)(s.end - s.p) < step->len)
+				goto slow;
+			letters = 0;
+			if (s.end - s.p >= 8)
+				memcpy(&letters, s.p, 8);
+			else
+				memcpy(&letters, s.p, step->len);
+			if ((letters ^ step->letters) & step->mask)
+				goto slow;
+			s.p += step->len;
+			continue;
+		}
+		switch (step->op) {
+		case OP_NUMBER:
+			got = scan_number(&s, &rec->v[step->field]);
+			break;
+		case OP_HEX:
+			/* Registers are padded with blanks. */
+			while (s.p < s.end && *s.p == ' ')
+				s.p++;
+			got = scan_hex(&s, &rec->v[step->field]);
+			break;
+		case OP_WORD:
+			got = scan_word(&s, rec->id, step->field, &rec->v[step->field]);
+			break;
+		default:
+			s.p = memchr(s.p, step->field, s.end - s.p);
+			if (!s.p)
+				goto slow;
+			continue;
+		}
+		if (!got)
+			goto slow;
+		rec->has |= 1u << step->field;
+	}
+	if (plan->n) {
+		if (rec->id == KT_FT_USER_EXIT)
+			fix_user_exit(rec);
+		return 0;
+	}
+slow:
+	return kt_ftrace_parse(rec, text, len);
 }

@@ -945,8 +945,8 @@ static int cpu_of(struct kt_ftrace *f, uint16_t cpu, struct cpu **out)
 		uint32_t n = cpu + 1u + cpu / 2;
 		struct cpu *grown;
 
-		if (n > 65536)
-			n = 65536;
+		if (n > KT_FTRACE_CPUS_MAX)
+			n = KT_FTRACE_CPUS_MAX;
 		grown = realloc(f->cpu, n * sizeof(*grown));
 		if (!grown)
 			return -ENOMEM;
@@ -1066,7 +1066,7 @@ int kt_ftrace_feed(struct kt_ftrace *f, const struct kt_ftrace_rec *rec, struct 
 	struct feed d = { .f = f, .rec = rec, .ev = ev };
 	int made;
 
-	if (!rec->id || rec->id >= KT_FT_NR)
+	if (!rec->id || rec->id >= KT_FT_NR || rec->cpu >= KT_FTRACE_CPUS_MAX)
 		return 0;
 	if (cpu_of(f, rec->cpu, &d.c))
 		return -ENOMEM;
@@ -1101,7 +1101,7 @@ void kt_ftrace_lost(struct kt_ftrace *f, uint16_t cpu)
 	struct cpu *c;
 
 	f->losses++;
-	if (!cpu_of(f, cpu, &c))
+	if (cpu < KT_FTRACE_CPUS_MAX && !cpu_of(f, cpu, &c))
 		memset(c, 0, sizeof(*c));
 	for (unsigned int t = 0; t < KT_TIMER_NR; t++)
 		f->nr_waiting[t] = 0;

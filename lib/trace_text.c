@@ -26,6 +26,7 @@ struct kt_trace_names {
 		const char *name;
 		uint8_t len, id;
 	} slot[NAME_SLOTS];
+	struct kt_ftrace_plan plan[KT_FT_NR];
 };
 
 /* All names have eight letters or more; their ends differ most. */
@@ -53,6 +54,7 @@ int kt_trace_names_new(struct kt_trace_names **out)
 		n->slot[i].name = name;
 		n->slot[i].len = len;
 		n->slot[i].id = id;
+		kt_ftrace_plan_init(&n->plan[id], id);
 	}
 	*out = n;
 	return 0;
@@ -304,7 +306,7 @@ static bool take_bracketed(const char *line, const char *end, struct kt_ftrace_r
 		if (!open)
 			return false;
 		p = open + 1;
-		if (take_number(&p, end, &cpu) && p < end && *p == ']' && cpu < 0xffff) {
+		if (take_number(&p, end, &cpu) && p < end && *p == ']' && cpu < KT_FTRACE_CPUS_MAX) {
 			*rec = (struct kt_ftrace_rec){ .cpu = cpu };
 			h->dialect &= KT_TRACE_QUOTED;
 			if (take_rest(p + 1, end, rec, h) &&
@@ -328,7 +330,7 @@ static bool take_latency(const char *line, const char *end, struct kt_ftrace_rec
 		if (!take_number(&p, end, &pid) || p == end || !is_blank(*p) || pid > INT32_MAX)
 			continue;
 		p = skip_blanks(p, end);
-		if (!take_number(&p, end, &cpu) || cpu >= 0xffff)
+		if (!take_number(&p, end, &cpu) || cpu >= KT_FTRACE_CPUS_MAX)
 			continue;
 		flags = p;
 		while (p < end && !is_blank(*p) && p - flags < 12)
@@ -363,7 +365,7 @@ static bool take_lost(const char *p, const char *end, struct kt_ftrace_rec *rec)
 	if (!starts(p, end, "CPU:"))
 		return false;
 	p += 4;
-	if (!take_number(&p, end, &cpu) || cpu >= 0xffff)
+	if (!take_number(&p, end, &cpu) || cpu >= KT_FTRACE_CPUS_MAX)
 		return false;
 	p = skip_blanks(p, end);
 	if (starts(p, end, "[LOST ")) {
@@ -391,7 +393,7 @@ static bool take_started(const char *p, const char *end, struct kt_ftrace_rec *r
 	if (!starts(p, end, "##### CPU "))
 		return false;
 	p += 10;
-	if (!take_number(&p, end, &cpu) || cpu >= 0xffff || !starts(p, end, " buffer started"))
+	if (!take_number(&p, end, &cpu) || cpu >= KT_FTRACE_CPUS_MAX || !starts(p, end, " buffer started"))
 		return false;
 	*rec = (struct kt_ftrace_rec){ .cpu = cpu };
 	return true;
@@ -459,7 +461,7 @@ enum kt_trace_line kt_trace_line(const struct kt_trace_names *names, const char 
 	rec->id = find_name(names, h->name, h->name_len);
 	if (rec->id == KT_FT_NONE)
 		return KT_TL_OTHER;
-	if (kt_ftrace_parse(rec, h->text, h->text_len)) {
+	if (kt_ftrace_parse_fast(&names->plan[rec->id], rec, h->text, h->text_len)) {
 		h->why = "its fields cannot be read";
 		return KT_TL_BAD;
 	}
@@ -468,7 +470,11 @@ enum kt_trace_line kt_trace_line(const struct kt_trace_names *names, const char 
 
 /* ---- a whole text ---- */
 
+#ifdef FUZZING_BUILD_MODE_UNSAFE_FOR_PRODUCTION
+#define BUFFER (16u << 10)	/* small inputs: most of a run would be getting memory */
+#else
 #define BUFFER (128u << 10)
+#endif
 #define HELD_MAX 512		/* a line that a mail wrapped is no longer */
 
 struct kt_trace_text {

@@ -41,7 +41,7 @@ static int decode_rec(const struct head *h, const uint64_t *word, struct kt_trac
 		return bad(msg, "a record without its fixed part");
 	memcpy(&w, &word[2], sizeof(w));
 	n = nr_values(w.has);
-	if (!w.id || w.id >= KT_FT_NR || w.ctx > KT_FC_NMI || n > KT_FTRACE_VALUES)
+	if (h->a >= KT_FTRACE_CPUS_MAX || !w.id || w.id >= KT_FT_NR || w.ctx > KT_FC_NMI || n > KT_FTRACE_VALUES)
 		return bad(msg, "a record of no known kind");
 	if (w.comm_len > COMM_BYTES || h->words != 3 + n + (w.comm_len ? 2u : 0u))
 		return bad(msg, "a record of the wrong length");
@@ -95,6 +95,8 @@ int kt_tracedat_decode(const void *buf, size_t len, struct kt_tracedat_msg *msg)
 	case KT_TD_REC:
 		return decode_rec(&h, word, msg);
 	case KT_TD_LOST:
+		if (h.a >= KT_FTRACE_CPUS_MAX)
+			return bad(msg, "a loss on no CPU");
 		msg->lost.cpu = h.a;
 		msg->lost.n = word[1];
 		break;

@@ -2,93 +2,71 @@
 #ifndef FTRACE_SINK_H
 #define FTRACE_SINK_H
 
-/* Where decoded records go in both fuzzers: conversion, order, model with lanes; promises checked. */
+/*
+ * Where decoded records go in both fuzzers: the conversion, and its promises.
+ * What follows (order, model) is fuzz_store's.
+ */
 #include <stdint.h>
 #include <stdlib.h>
 
-#include "event.h"
 #include "ftrace_blocks.h"
-#include "model.h"
-#include "order.h"
+#include "store_private.h"
 
-struct sink {
-	struct kt_ftrace_blocks *blocks;
-	struct kt_order *order;
-	struct kt_model *model;
-	struct kt_model_sink lanes;
-};
-
-static void sink_release(void *arg, const struct kt_block *b)
+static inline struct kt_ftrace_blocks *sink_new(void)
 {
-	kt_ftrace_blocks_release(arg, b);
-}
+	struct kt_ftrace_blocks *b;
 
-static void sink_change(void *arg, const struct kt_change *c)
-{
-	(void)arg;
-	if (c->lo_ns > c->hi_ns || c->lane >= KT_LANE_ALL)
+	if (kt_ftrace_blocks_new(NULL, &b))
 		abort();
+	return b;
 }
 
-static inline void sink_init(struct sink *s)
+static inline void sink_check(const struct kt_block *b)
 {
-	struct kt_model_opts mo = { .sink = &s->lanes };
-
-	s->lanes = (struct kt_model_sink){ .change = sink_change };
-	if (kt_ftrace_blocks_new(NULL, &s->blocks) || kt_order_new(sink_release, s->blocks, &s->order) ||
-	    kt_model_new(&mo, &s->model))
-		abort();
-}
-
-static inline void sink_drain(struct sink *s)
-{
-	const struct kt_event *ev;
-	struct kt_block b;
-	size_t n;
-
-	while (kt_ftrace_blocks_next(s->blocks, &b)) {
-		switch (b.type) {
-		case KT_BLOCK_IDENT:
-			kt_model_idents(s->model, b.idents, b.n);
-			break;
-		case KT_BLOCK_EVENTS:
-			for (size_t i = 0; i < b.n; i++)
-				if (!kt_event_valid(&b.events[i]))
-					abort();
-			kt_order_push(s->order, &b);
-			break;
-		case KT_BLOCK_LOSS:
-			kt_order_push(s->order, &b);
-			break;
-		case KT_BLOCK_MARK:
-			kt_order_mark(s->order, b.first_ns);
-			break;
-		default:
+	switch (b->type) {
+	case KT_BLOCK_IDENT:
+		for (size_t i = 0; i < b->n; i++)
+			if (!b->idents[i].who || b->idents[i].who & KT_WHO_TID || !b->idents[i].kvm)
+				abort();
+		break;
+	case KT_BLOCK_EVENTS:
+		for (size_t i = 0; i < b->n; i++)
+			if (!kt_event_valid_fast(&b->events[i]) || b->events[i].pcpu != b->stream ||
+			    !b->events[i].who)
+				abort();
+		break;
+	case KT_BLOCK_LOSS:
+		if (b->loss->from_ns > b->loss->until_ns || b->loss->stream != b->stream)
 			abort();
-		}
-		while ((n = kt_order_next(s->order, &ev)))
-			kt_model_feed(s->model, ev, n);
+		break;
+	case KT_BLOCK_MARK:
+		break;
+	default:
+		abort();
 	}
 }
 
-static inline void sink_fini(struct sink *s)
+static inline void sink_drain(struct kt_ftrace_blocks *s)
+{
+	struct kt_block b;
+
+	while (kt_ftrace_blocks_next(s, &b)) {
+		sink_check(&b);
+		if (b.type == KT_BLOCK_EVENTS)
+			kt_ftrace_blocks_release(s, &b);
+	}
+}
+
+static inline void sink_end(struct kt_ftrace_blocks *s)
 {
 	const struct kt_ftrace_stats *st;
-	const struct kt_event *ev;
-	size_t n;
 
-	kt_ftrace_blocks_end(s->blocks);
+	kt_ftrace_blocks_end(s);
 	sink_drain(s);
-	kt_order_mark(s->order, UINT64_MAX);
-	while ((n = kt_order_next(s->order, &ev)))
-		kt_model_feed(s->model, ev, n);
-	kt_model_finish(s->model);
-	st = kt_ftrace_stats(kt_ftrace_blocks_ftrace(s->blocks));
-	if (st->entered > st->vcpus || st->without_tgid > st->entered)
+	st = kt_ftrace_stats(kt_ftrace_blocks_ftrace(s));
+	if (st->entered > st->vcpus || st->without_tgid > st->entered || st->vcpus > KT_FTRACE_VCPUS_MAX)
 		abort();
-	kt_order_free(s->order);
-	kt_ftrace_blocks_free(s->blocks);
-	kt_model_free(s->model);
+	kt_ftrace_blocks_free(s);
 }
 
 #endif

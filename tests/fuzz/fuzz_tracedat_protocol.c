@@ -26,32 +26,32 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct kt_tracedat_msg m;
 	struct kt_facts *facts;
 	size_t pos = 0;
-	struct sink s;
+	struct kt_ftrace_blocks *s;
 	int used;
 
 	if (!buf || kt_facts_new(&facts))
 		abort();
 	memcpy(buf, data, size);
-	sink_init(&s);
+	s = sink_new();
 	while ((used = kt_tracedat_decode((char *)buf + pos, size - pos, &m)) > 0) {
 		if (used & 7 || (size_t)used > size - pos)
 			abort();
 		pos += (size_t)used;
 		if (m.type == KT_TD_REC) {
 			say_again(&m.rec);
-			kt_ftrace_blocks_rec(s.blocks, &m.rec);
+			kt_ftrace_blocks_rec(s, &m.rec);
 		} else if (m.type == KT_TD_LOST) {
-			kt_ftrace_blocks_lost(s.blocks, m.lost.cpu, m.lost.n);
+			kt_ftrace_blocks_lost(s, m.lost.cpu, m.lost.n);
 		} else if (m.type == KT_TD_FACT) {
 			(void)!kt_facts_set(facts, m.fact.key, m.fact.value);
 		} else if (m.type == KT_TD_FAIL) {
 			(void)!strlen(m.reason);
 		}
-		sink_drain(&s);
+		sink_drain(s);
 	}
 	if (used < 0 && !m.why)
 		abort();
-	sink_fini(&s);
+	sink_end(s);
 	kt_facts_free(facts);
 	free(buf);
 	return 0;
