@@ -7,6 +7,7 @@
 #include "check.h"
 #include "escape.h"
 #include "event.h"
+#include "report.h"
 #include "text.h"
 
 const char *kt_check_where(const struct kt_check *c, const struct kt_violation *v)
@@ -30,6 +31,7 @@ const char *kt_check_where(const struct kt_check *c, const struct kt_violation *
 static void print_answer(const struct kt_check *c, const struct kt_check_sum *s)
 {
 	const struct kt_rules_totals *t = kt_rules_totals(c->rules);
+	const char *key, *value;
 
 	switch (s->answer) {
 	case KT_ANSWER_CONFORMS:
@@ -41,15 +43,20 @@ static void print_answer(const struct kt_check *c, const struct kt_check_sum *s)
 		break;
 	case KT_ANSWER_INCONCLUSIVE:
 		printf("INCONCLUSIVE: %s\n", s->why);
-		if (s->exercised)
+		if (s->exercised && !s->violated)
 			printf("  %u rules were put to the test on what is left, none was broken\n",
 			       s->exercised);
+		else if (s->violated)
+			printf("  %u of %u rules put to the test look broken\n", s->violated, s->exercised);
 		break;
 	}
 	printf("events  %s judged", kt_text_count(t->events - t->nobody - t->early));
 	if (t->nobody)
 		printf(", %s of unknown vCPUs not judged", kt_text_count(t->nobody));
 	printf(", %s lost\n", kt_text_count(t->lost));
+	for (size_t i = 0; kt_facts_at(c->session->facts, i, &key, &value); i++)
+		if (!strncmp(key, "input.lack.", 11))
+			kt_report_folded("lacks", kt_safe(value));
 }
 
 static void print_row(const struct kt_rule *rule, const struct kt_rule_result *r)

@@ -114,6 +114,19 @@ bool kt_check_wanted(const struct kt_check *c, size_t rule)
 	return !c->only || c->only >> rule & 1;
 }
 
+/* Another tool's capture of which the reader found that records are missing. */
+static bool incomplete(const struct kt_facts *f)
+{
+	static const char *const lacks[] = {
+		"input.lack.unbalanced", "input.lack.skipped", "input.lack.overwritten", "input.lack.records",
+	};
+
+	for (size_t i = 0; i < sizeof(lacks) / sizeof(lacks[0]); i++)
+		if (kt_facts_get(f, lacks[i]))
+			return true;
+	return false;
+}
+
 void kt_check_sum(const struct kt_check *c, struct kt_check_sum *out)
 {
 	const struct kt_rules_totals *t = kt_rules_totals(c->rules);
@@ -132,7 +145,9 @@ void kt_check_sum(const struct kt_check *c, struct kt_check_sum *out)
 		out->not_applicable += r.verdict == KT_VERDICT_NOT_APPLICABLE;
 	}
 	out->answer = KT_ANSWER_INCONCLUSIVE;
-	if (out->violated)
+	if (out->violated && incomplete(c->session->facts))
+		out->why = "the capture is not whole: what looks broken may be what is missing";
+	else if (out->violated)
 		out->answer = KT_ANSWER_VIOLATED;
 	else if (t->lost || c->session->late)
 		out->why = "events were lost";

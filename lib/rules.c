@@ -3,10 +3,12 @@
 #include "rules.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
+#include "event.h"
 #include "rules_private.h"
 #include "store.h"
 
@@ -103,6 +105,16 @@ void kt_rules_facts(struct kt_rules *r)
 	r->no_resamples = fact_is(f, "kvm.resample_on_deactivation", "no");
 	/* Not one sample is an answer too, where the function was watched. */
 	r->wires_seen = fact_is(f, "capture.probe.wire", "fentry") || fact_is(f, "capture.probe.wire", "kretprobe");
+	/* A probe that was attached is named by the one word for how. */
+	for (unsigned int kind = 1; kind < KT_EV_NR; kind++) {
+		char key[64];
+		const char *how;
+
+		snprintf(key, sizeof(key), "capture.probe.%s", kind == KT_EV_RESET ? "vcpu_reset" : kt_kind_name(kind));
+		how = kt_facts_get(f, key);
+		if (how && !strchr(how, ' '))
+			r->captured |= 1u << kind;
+	}
 	r->attached_ns = ns ? strtoull(ns, NULL, 10) : 0;
 }
 
@@ -246,6 +258,7 @@ static inline void take(struct kt_rules_all *all, struct at *a)
 	struct rule_vcpu *v = a->v;
 	uint8_t timer = a->timer;
 
+	all->r.captured |= 1u << ev->kind;
 	a->asked = asked(v, ev);
 	for (; call < end; call++) {
 		if (!(call->after & a->asked))

@@ -135,6 +135,7 @@ struct kt_rules {
 	struct kt_rules_totals totals;
 	uint64_t attached_ns, voided;
 	/* what the recording can show */
+	uint32_t captured;		/* kinds that are recorded, bit per enum kt_kind: absence means something */
 	bool level_cache, no_level_cache, resamples, no_resamples;
 	bool maps_seen, wires_seen, irqchips_seen, lrs_seen, clocks_known, vgic_updates_seen;
 	struct { uint32_t who, index; } cache[256];
@@ -255,6 +256,11 @@ static inline unsigned int lr_value(const struct kt_event *ev)
 static inline bool direct_by_map(const struct rule_vcpu *v, uint8_t timer)
 {
 	return v->map[0] == -2 || v->map[0] == timer || v->map[1] == timer;
+}
+
+static inline bool captured(const struct at *a, unsigned int kind)
+{
+	return a->r->captured >> kind & 1;
 }
 
 /* State after the event: rules_state.c. */

@@ -122,7 +122,7 @@ void kt_step_put_reason(struct at *a)
 			held(a);
 		return;
 	}
-	if (!v->owe_user || v->excused)
+	if (!v->owe_user || v->excused || !captured(a, KT_EV_USER_EXIT))
 		return;
 	v->owe_user = false;
 	/* A trapped timer register is saved and restored under one exit. */
@@ -143,7 +143,7 @@ void kt_step_wfx_exit(struct at *a)
 		if (a->v->in_guest == 0)
 			judge(a, a->v->owe_wfx && !a->v->slept_since_exit, a->v->exit_ns,
 			      "WFI or WFE handled without its exit, or after its sleep");
-	} else if (a->v->owe_wfx) {
+	} else if (a->v->owe_wfx && captured(a, KT_EV_WFX)) {
 		kt_broke(a, a->v->exit_ns, "an exit by WFI or WFE was not handled as one");
 	}
 }
@@ -156,7 +156,7 @@ void kt_step_one_wakeup(struct at *a)
 	if (v->in_guest != 0 || !v->exit_ns)
 		return;
 	if (a->ev->kind == KT_EV_ENTRY) {
-		if (v->owe_wakeup)
+		if (v->owe_wakeup && captured(a, KT_EV_WAKEUP))
 			kt_broke(a, v->exit_ns, "halted, and entered again without a wake-up");
 		return;
 	}
@@ -229,7 +229,7 @@ static void judge_sleep(struct at *a, bool expired)
 {
 	struct rule_vcpu *v = a->v;
 
-	if (!v->blocked_ns)
+	if (!v->blocked_ns || !captured(a, KT_EV_BG_EXPIRE))
 		return;
 	for (unsigned int i = 0; i < nr_timers(a->v); i++) {
 		const struct rule_timer *t = &v->timer[i];
@@ -343,7 +343,7 @@ void kt_step_reset_low(struct at *a)
 	for (unsigned int i = 0; i < nr_timers(a->v); i++) {
 		struct rule_timer *t = &a->v->timer[i];
 
-		if (!t->line && t->published_ns > a->v->reset_ns) {
+		if (!t->line && t->published_ns >= a->v->reset_ns) {
 			a->timer = i;
 			held(a);
 		} else if (t->reset) {

@@ -251,7 +251,7 @@ static void on_entry(struct at *a)
 {
 	struct rule_vcpu *v = a->v;
 
-	v->in_guest = 1;
+	v->in_guest = captured(a, KT_EV_EXIT) ? 1 : NO_LEVEL;
 	v->ran = true;
 	v->entry_ns = a->ev->ts_ns;
 	v->entry_pc = a->ev->run.pc;
@@ -281,7 +281,7 @@ static void on_exit(struct at *a)
 	const struct kt_run *r = &a->ev->run;
 	struct rule_vcpu *v = a->v;
 
-	v->in_guest = 0;
+	v->in_guest = captured(a, KT_EV_ENTRY) ? 0 : NO_LEVEL;
 	v->exit_ns = a->ev->ts_ns;
 	v->exit_code = r->code;
 	v->exit_ec = r->esr >> 26;

@@ -84,10 +84,10 @@ void kt_step_target(struct at *a)
 
 	if (!id->who)
 		return;
-	if (vgic)
+	if (vgic && id->vcpu_idx != UINT32_MAX)
 		judge(a, a->ev->level.traced_vcpu == id->vcpu_idx, a->ev->ts_ns,
 		      "the vgic was told about another vCPU than the timer's");
-	else
+	else if (!vgic && id->vcpu_id != UINT32_MAX)
 		judge(a, a->ev->level.traced_vcpu == id->vcpu_id, a->ev->ts_ns,
 		      "published for another vCPU than the timer's");
 	if (a->timer < KT_TIMER_NR && id->irq[a->timer])
@@ -236,7 +236,7 @@ void kt_step_save_restore_alternate(struct at *a)
 {
 	enum regs_where where = a->t->regs;
 
-	if (where == REGS_UNKNOWN)
+	if (where == REGS_UNKNOWN || !captured(a, KT_EV_SAVE) || !captured(a, KT_EV_RESTORE))
 		return;
 	if (a->ev->kind == KT_EV_SAVE)
 		judge(a, where == REGS_LOADED, a->t->saved_ns, "saved twice without a restore");
@@ -255,7 +255,7 @@ void kt_step_map_first(struct at *a)
 		return;
 	/* Restored under the map that it was saved under: a trapped register access. */
 	if (a->ev->kind == KT_EV_RESTORE && a->v->map_ns && a->v->map_ns > a->v->exit_ns &&
-	    a->v->exit_code == KT_EXIT_TRAP && a->t->saved_ns > a->v->map_ns)
+	    a->v->exit_code == KT_EXIT_TRAP && a->t->saved_ns >= a->v->map_ns)
 		return;
 	judge(a, a->t->map_since, a->t->saved_ns, a->ev->kind == KT_EV_SAVE ?
 	      "saved without a timer map" : "restored without a timer map");
@@ -381,7 +381,8 @@ void kt_step_soft_expiry(struct at *a)
 			legal(a);
 		return;
 	case KT_EV_UPDATE_IRQ:
-		if (context(a->ev) == KT_AT_SOFT_TIMER && a->v->in_guest != NO_LEVEL)
+		if (context(a->ev) == KT_AT_SOFT_TIMER && a->v->in_guest != NO_LEVEL &&
+		    captured(a, KT_EV_HRTIMER_EXPIRE))
 			judge(a, a->ev->level.level && t->soft_owed, t->soft_ns,
 			      a->ev->level.level ? "the line was raised by a soft timer that did not fire" :
 			      "a soft timer lowered the line");
@@ -415,7 +416,7 @@ void kt_step_soft_arm(struct at *a)
 			held(a);
 		return;
 	}
-	for (unsigned int i = 0; a->v->soft_waits && i < nr_timers(a->v); i++) {
+	for (unsigned int i = 0; captured(a, KT_EV_HRTIMER_EXPIRE) && a->v->soft_waits && i < nr_timers(a->v); i++) {
 		t = &a->v->timer[i];
 		if (!t->soft_due_ns || a->ev->ts_ns < t->soft_due_ns + MISSING_NS)
 			continue;
@@ -455,11 +456,11 @@ void kt_step_evaluated_at_load(struct at *a)
 		      a->v->map_ns, "a direct timer was evaluated as if it were emulated");
 		return;
 	}
-	for (unsigned int i = 0; a->v->load_ns && !a->v->nested && i < 2; i++) {
+	for (unsigned int i = 0; captured(a, KT_EV_EMULATE) && a->v->load_ns && !a->v->nested && i < 2; i++) {
 		if (a->v->map[2] != (int)i && a->v->map[3] != (int)i)
 			continue;
 		a->timer = i;
-		judge(a, a->v->timer[i].evaluated_ns > a->v->load_ns, a->v->load_ns,
+		judge(a, a->v->timer[i].evaluated_ns >= a->v->load_ns, a->v->load_ns,
 		      "loaded without evaluating an emulated timer");
 	}
 }

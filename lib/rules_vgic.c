@@ -306,7 +306,7 @@ void kt_step_phys_at_load(struct at *a)
 
 		if (other == t || a->v->map[0] == -2 || !direct_by_map(a->v, i) || other->regs != REGS_SAVED)
 			continue;
-		judge(a, other->load_level != NO_LEVEL && other->phys_ns > a->v->map_ns, a->v->map_ns,
+		judge(a, other->load_level != NO_LEVEL && other->phys_ns >= a->v->map_ns, a->v->map_ns,
 		      "one timer was restored before the other's level was published and its active state written");
 	}
 	if (t->phys_ns < a->v->map_ns || t->phys_ns < t->published_ns)
