@@ -3,10 +3,12 @@
  * check: does this KVM treat the timer as a level-triggered line?
  *
  * One pass over the recording, each event through the rules; a second one for
- * the picture around what was broken.
+ * the picture around what was broken.  On a running host the recording is a
+ * pipe from `record`, and what surrounds a violation is saved when it shows.
  */
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -15,17 +17,25 @@
 #include "cmd.h"
 #include "escape.h"
 #include "keep.h"
+#include "live.h"
 #include "log.h"
+#include "window.h"
 
 enum format { FORMAT_TEXT, FORMAT_JSON, FORMAT_TAP, FORMAT_JUNIT };
 static const char *const format_names[] = { "text", "json", "tap", "junit", NULL };
 
+static const char *const details[] = { "line", "lr", NULL };
+static const char *const sources[] = { "auto", "bpf", "ftrace", NULL };
+
 static struct {
-	const char *input;
+	const char *input, *pids, *on_violation;
+	uint64_t duration_ns;
+	int detail, source;
+	bool live;
 	uint64_t only, examples, width;
 	int format;
 	bool json, list, anonymise, ascii;
-} opt = { .examples = 1, .width = 72 };
+} opt = { .examples = 1, .width = 72, .detail = 1, .on_violation = "continue" };
 
 static int parse_rules(void *to, const char *value)
 {
@@ -48,11 +58,26 @@ static int parse_rules(void *to, const char *value)
 	return *mask ? 0 : -EINVAL;
 }
 
+static int parse_on_violation(void *to, const char *value)
+{
+	if (strcmp(value, "stop") && strcmp(value, "continue") && strncmp(value, "shell:", 6))
+		return -EINVAL;
+	*(const char **)to = value;
+	return 0;
+}
+
 static const struct kt_option options[] = {
 	{ KT_OPT_STRING, 'i', "input", "FILE", &opt.input, .help = "the recording; - is standard input (" KT_DEFAULT_FILE ")" },
 	{ KT_OPT_GROUP, .help = "What to judge" },
 	{ KT_OPT_CALL, 0, "rule", "ids or names of rules (see --rules)", &opt.only, .parse = parse_rules, .help = "only these rules: I5,wakeup" },
 	{ KT_OPT_FLAG, 0, "rules", .to = &opt.list, .help = "list the rules and what each holds KVM to" },
+	{ KT_OPT_GROUP, .help = "On this host, while it runs" },
+	{ KT_OPT_STRING, 'p', "pid", "PIDS", &opt.pids, .help = "judge the VMs of these processes: 1234,1300" },
+	{ KT_OPT_FLAG, 0, "live", .to = &opt.live, .help = "judge all VMs of this host" },
+	{ KT_OPT_DURATION, 0, "duration", "TIME", &opt.duration_ns, .help = "for so long (until interrupted)" },
+	{ KT_OPT_CHOICE, 0, "detail", "WHAT", &opt.detail, .choices = details, .help = "line costs less, lr sees list registers (lr)" },
+	{ KT_OPT_CHOICE, 0, "source", "WHAT", &opt.source, .choices = sources, .help = "where events come from (auto)" },
+	{ KT_OPT_CALL, 0, "on-violation", "stop, continue, or shell:COMMAND", &opt.on_violation, .parse = parse_on_violation, .help = "besides saving what surrounds it (continue)" },
 	{ KT_OPT_GROUP, .help = "How to show it" },
 	{ KT_OPT_UINT, 0, "examples", "N", &opt.examples, 0, KT_VIOLATIONS_KEPT, .help = "violations of each rule shown with their events (1)" },
 	{ KT_OPT_CHOICE, 0, "format", "FORMAT", &opt.format, .choices = format_names, .help = "text, json, tap or junit" },
@@ -68,7 +93,49 @@ struct checking {
 	struct kt_model *model;
 	struct kt_session *session;
 	bool started;
+
+	/* on a running host */
+	pid_t recorder;
+	struct kt_window *window;
+	uint64_t saved;			/* bit per rule whose first violation was written */
+	size_t pending;			/* rule waiting for what comes after its violation, + 1 */
+	uint64_t write_ns;
 };
+
+#define AFTER_NS 500000000ull		/* what follows a violation is kept for so long */
+
+/* The saved file's name says which rule; the command gets both. */
+static void save(struct checking *c)
+{
+	const struct kt_rule *rule = kt_rule(c->pending - 1);
+	char path[64];
+
+	c->pending = 0;
+	snprintf(path, sizeof(path), "violation-%s.data", rule->id);
+	if (kt_window_write(c->window, path, c->session->facts))
+		return;
+	fprintf(stderr, "kvmtimer-trace: %s %s broken: saved what surrounds it in %s\n", rule->id, rule->name,
+		path);
+	if (!strncmp(opt.on_violation, "shell:", 6)) {
+		setenv("KT_RULE", rule->id, 1);
+		setenv("KT_FILE", path, 1);
+		if (system(opt.on_violation + 6))
+			kt_warn("the command of --on-violation failed");
+	}
+	if (!strcmp(opt.on_violation, "stop"))
+		kt_live_stop(c->recorder);
+}
+
+static void on_violation(void *arg, const struct kt_violation *v)
+{
+	struct checking *c = arg;
+
+	if (!c->window || c->pending || c->saved >> v->rule & 1 || (opt.only && !(opt.only >> v->rule & 1)))
+		return;
+	c->saved |= 1ull << v->rule;
+	c->pending = v->rule + 1;
+	c->write_ns = v->at_ns + AFTER_NS;
+}
 
 static void ready(void *arg, struct kt_model *model)
 {
@@ -77,7 +144,8 @@ static void ready(void *arg, struct kt_model *model)
 
 static int start(struct checking *c)
 {
-	struct kt_rules_opts ro = { .model = c->model, .facts = c->session->facts };
+	struct kt_rules_opts ro = { .model = c->model, .facts = c->session->facts,
+				    .violation = on_violation, .arg = c };
 
 	return c->rules ? 0 : kt_rules_new(&ro, &c->rules);
 }
@@ -88,6 +156,8 @@ static int block(void *arg, const struct kt_block *b)
 	struct checking *c = arg;
 	int err;
 
+	if (c->window && kt_window_block(c->window, b))
+		return -ENOMEM;
 	if (b->type != KT_BLOCK_IDENT)
 		return 0;
 	err = start(c);
@@ -104,7 +174,12 @@ static int feed(void *arg, const struct kt_event *ev, size_t n)
 	if (!c->started)
 		kt_rules_facts(c->rules);
 	c->started = true;
-	return kt_rules_feed(c->rules, ev, n);
+	if (c->window)
+		kt_window_feed(c->window, ev, n);
+	err = kt_rules_feed(c->rules, ev, n);
+	if (c->pending && ev[n - 1].ts_ns >= c->write_ns)
+		save(c);
+	return err;
 }
 
 /* ---- the answer ---- */
@@ -177,11 +252,11 @@ static int print(const struct kt_check *c)
 	return 0;
 }
 
-static int check_file(const char *path)
+static int check_file(const char *path, pid_t recorder)
 {
 	static const int status_of[] = { KT_EXIT_OK, KT_EXIT_VIOLATION, KT_EXIT_INCONCLUSIVE };
 	struct kt_session session;
-	struct checking ch = { .session = &session };
+	struct checking ch = { .session = &session, .recorder = recorder };
 	struct kt_session_opts so = { .path = path, .ready = ready, .block = block, .feed = feed,
 				      .arg = &ch };
 	struct kt_check c = { .path = path, .session = &session, .only = opt.only,
@@ -189,10 +264,20 @@ static int check_file(const char *path)
 	struct kt_check_sum sum;
 	int status = KT_EXIT_FAILED;
 
+	if (recorder) {
+		c.path = NULL;
+		if (kt_window_new(&ch.window)) {
+			(void)!kt_err(-ENOMEM, "out of memory");
+			return KT_EXIT_FAILED;
+		}
+	}
 	if (kt_session_read(&so, &session)) {
+		kt_window_free(ch.window);
 		kt_rules_free(ch.rules);
 		return KT_EXIT_FAILED;
 	}
+	if (ch.pending)
+		save(&ch);
 	if (start(&ch)) {
 		(void)!kt_err(-ENOMEM, "out of memory");
 		goto out;
@@ -202,9 +287,24 @@ static int check_file(const char *path)
 	if (!print(&c))
 		status = status_of[sum.answer];
 out:
+	kt_window_free(ch.window);
 	kt_rules_free(ch.rules);
 	kt_session_free(&session);
 	return status;
+}
+
+static int check_host(void)
+{
+	struct kt_live_opts lo = { .pids = opt.pids, .detail = details[opt.detail],
+				   .source = sources[opt.source], .duration_ns = opt.duration_ns };
+	pid_t recorder = kt_live_start(&lo);
+	int status;
+
+	if (recorder < 0)
+		return KT_EXIT_FAILED;
+	status = check_file("-", recorder);
+	/* The recorder has said why. */
+	return kt_live_end(recorder) && status != KT_EXIT_VIOLATION ? KT_EXIT_FAILED : status;
 }
 
 static int list_rules(void)
@@ -230,13 +330,19 @@ static int run(int nr_args, char **args)
 
 	if (opt.list)
 		return list_rules();
+	if ((opt.live || opt.pids) && (nr_args || opt.input)) {
+		fprintf(stderr, "a file, or this host: not both\n");
+		return KT_EXIT_MISUSE;
+	}
+	kt_anonymise(opt.anonymise);
+	if (opt.live || opt.pids)
+		return check_host();
 	path = kt_input_path(opt.input, nr_args, args);
 	if (!path)
 		return KT_EXIT_MISUSE;
-	kt_anonymise(opt.anonymise);
 	if (kt_keep(path, &kept))
 		return KT_EXIT_FAILED;
-	status = check_file(kept.path);
+	status = check_file(kept.path, 0);
 	kt_keep_end(&kept);
 	return status;
 }
