@@ -37,9 +37,9 @@ static struct {
 
 static const struct kt_option options[] = {
 	{ KT_OPT_CHOICE, 's', "semantics", "NAME", &opt.semantics, .choices = semantics,
-	  .help = "edge, level, level-sync-clear, lazy, mapped, userspace (mapped)" },
+	  .help = "whose KVM it is: docs/semantics.md (mapped, today's)" },
 	{ KT_OPT_STRING, 'o', "output", "FILE", &opt.output,
-	  .help = "the recording; - is standard output (when that is no terminal: -, else " KT_DEFAULT_FILE ")" },
+	  .help = "the recording; - is standard output (- into a pipe, else " KT_DEFAULT_FILE ")" },
 	{ KT_OPT_FLAG, 0, "summary", .to = &opt.summary, .help = "no recording: only what the guest saw, on standard output" },
 	{ KT_OPT_FLAG, 'q', "quiet", .to = &opt.quiet, .help = "say nothing but errors" },
 	KT_OPT_END

@@ -21,6 +21,7 @@
 
 struct kt_machine proof_machine;
 static struct kt_step steps[MAX_STEPS];
+static bool guests[MAX_STEPS];	/* the step is the guest's: refused without trying elsewhere */
 static unsigned int nr_steps;
 static bool print, plain;
 
@@ -72,6 +73,7 @@ static void add(struct kt_step s)
 		fprintf(stderr, "proof: more steps than machine.pml offers\n");
 		exit(1);
 	}
+	guests[nr_steps] = strchr(kt_op_needs(s.op), 'g') != NULL;
 	steps[nr_steps++] = s;
 }
 
@@ -121,6 +123,8 @@ int proof_can(unsigned int step)
 	struct kt_machine copy;
 
 	if (step >= nr_steps || proof_broken())
+		return 0;
+	if (guests[step] && proof_machine.vcpu[steps[step].vcpu].where != KT_IN_GUEST)
 		return 0;
 	if (plain && steps[step].op == KT_OP_ACK && !proof_machine.vcpu[steps[step].vcpu].vectored)
 		return 0;
