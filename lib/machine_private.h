@@ -40,6 +40,13 @@ static inline bool kt_exists(const struct kt_machine *m, unsigned int t)
 
 /* ---- machine.c ---- */
 void kt_guest_exit(const struct kt_ctx *c, __u8 code, __u32 esr);
+void kt_to_vmm(const struct kt_ctx *c, __u32 reason, __s32 err);
+
+/* ---- machine_guest.c ---- */
+int kt_guest_step(const struct kt_ctx *c, struct kt_step s);
+/* The virtual CPU interface signals an interrupt; the timers whose line the VMM's GIC has pending. */
+bool kt_virq(const struct kt_machine *m, const struct kt_mvcpu *v);
+__u8 kt_vmm_pending(const struct kt_mvcpu *v);
 
 /* ---- machine_timer.c: virt/kvm/arm/arch_timer.c, later arch/arm64/kvm/arch_timer.c ---- */
 bool kt_timer_should_fire(const struct kt_ctx *c, unsigned int t);
