@@ -271,7 +271,7 @@ man: $(MAN)
 # ---- quality ----
 
 lint: $(SKELETONS)
-	$(Q)shellcheck -x -e SC1091,SC2016,SC2034,SC2154 scripts/lab scripts/deps scripts/demo scripts/fuzz scripts/cover scripts/kernel-test scripts/bench-* scripts/completion.bash \
+	$(Q)shellcheck -x -e SC1091,SC2016,SC2034,SC2154 scripts/lab scripts/deps scripts/demo scripts/fuzz scripts/cover scripts/kernel-test scripts/check-quality scripts/bench-* scripts/completion.bash \
 		.ci/run tests/lib.sh tests/cli/*.t tests/lab/*.t tests/golden/*.t tests/check/*.t tests/machine/*.t tests/build/*.t tests/proof/*.t
 	$(Q)cppcheck --quiet --std=c11 --error-exitcode=1 --enable=warning,portability --inline-suppr \
 		--suppress=missingIncludeSystem -Iinclude -Ilib -Icli -DKT_WITH_BPF=1 -DKT_WITH_FTRACE=1 '-DKT_VERSION="x"' lib cli
@@ -295,6 +295,10 @@ fuzz: $(FUZZERS) $(O)/synth $(O)/tracedat-seed
 cover:
 	$(Q)$(MAKE) --no-print-directory O=$(O)/cover CFLAGS="-O0 -g --coverage" check
 	$(Q)scripts/cover $(O)/cover
+
+# The tables of docs/check-quality.md.
+check-quality: all arm64 $(O)/mutate
+	$(Q)scripts/check-quality $(O)
 
 bench-offline: all $(O)/synth
 	$(Q)scripts/bench-offline $(O)
@@ -334,8 +338,8 @@ clean:
 
 help:
 	@echo "all arm64 | demo test check build-test proof lab-test kernel-test | lint check-headers asan fuzz cover"
-	@echo "bench-capture bench-offline | docs man install uninstall deps clean"
+	@echo "bench-capture bench-offline check-quality | docs man install uninstall deps clean"
 
 -include $(shell find $(O) -name '*.d' 2>/dev/null)
-.PHONY: FORCE kernel-test all test-all arm64 lab-programs unit check build-test lab-test test deps demo check-headers docs docs-check man proof \
+.PHONY: check-quality FORCE kernel-test all test-all arm64 lab-programs unit check build-test lab-test test deps demo check-headers docs docs-check man proof \
 	lint asan fuzz cover bench-offline bench-capture install uninstall clean help

@@ -222,6 +222,31 @@ conform)
 	take user "$(run --gic none $G scenario=uirq n=10; run --gic none $G scenario=periodic n=30 period=3000
 		run --gic none --vcpus 2 $G scenario=periodic n=30 period=3000)"
 	;;
+live)
+	# Judged while it runs.  The guest's physical timer shows a defect of this kernel.
+	cd "$KT_OUT" || exit 1
+	kvmtimer-trace check --live --duration 4s >conforming 2>conforming.err &
+	sleep 1
+	vmm --timeout 60 $G scenario=periodic n=50 period=2000 >conforming.guest
+	wait $!
+	echo "status $?" >>conforming
+	kvmtimer-trace check --live --on-violation 'shell:echo "$KT_RULE $KT_FILE" >told' >broken 2>broken.err &
+	pid=$!
+	sleep 2
+	vmm --timeout 60 $G scenario=periodic timer=p n=10 period=2000 >broken.guest
+	kill -INT $pid
+	wait $pid
+	echo "status $?" >>broken
+	kvmtimer-trace check --live --on-violation stop >stopped 2>stopped.err &
+	pid=$!
+	sleep 2
+	vmm --timeout 60 $G scenario=periodic timer=p n=10 period=2000 >stopped.guest
+	wait $pid
+	echo "status $?" >>stopped
+	kvmtimer-trace check -p 999999 >nobody 2>&1
+	echo "status $?" >>nobody
+	ls /sys/fs/bpf >left 2>/dev/null
+	;;
 nohz)
 	# VM a alone on the isolated CPU 1, VM b on CPU 0, where a's soft timers fire.
 	record nohz --detail lr -- sh -c "

@@ -45,4 +45,8 @@ like "$report" '^wfi +[1-9]' "a Linux guest sleeps: WFI exits"
 like "$report" '^vtimer  lr-to-guest' "its interrupts are followed to the guest"
 like "$("$kt" timeline --around rise:20 --span 5ms --steps "$tmp/out/qemu.data")" 'vtimer lr +pending -> empty|vtimer lr +active -> empty' \
 	"the list register is seen to empty"
+"$kt" check --json "$tmp/out/qemu.data" >"$tmp/json"
+is $? 0 "a Linux guest under QEMU: no rule is broken" "$("$kt" check --examples 1 "$tmp/out/qemu.data")"
+[ "$(sed -n 's/^ *"rules_exercised":\([0-9]*\).*/\1/p' "$tmp/json")" -ge 20 ]
+ok $? "and at least 20 rules are put to the test"
 done_testing
