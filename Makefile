@@ -222,6 +222,7 @@ deps:
 # Builds a kernel (10 minutes, once) and thirty broken ones (half an hour, once), then boots
 # each: fifteen minutes.  Not part of test.
 kernel-test: all arm64
+	$(Q)scripts/deps build test lab kernel
 	$(Q)scripts/kernel-test --image tracepoints >/dev/null
 	$(Q)scripts/run-tests tests/lab/tracepoints.t
 	$(Q)scripts/kernel-test
