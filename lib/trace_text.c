@@ -181,7 +181,8 @@ static bool take_event(const char *p, const char *end, struct kt_trace_head *h)
 		p = colon + 1;
 		colon = memchr(p, ':', end - p);
 	}
-	h->name = p;
+	h->name = h->text = p;
+	h->text_len = 0;
 	/* Functions, markers and the like have no colon: they are none of ours. */
 	if (!colon) {
 		h->name_len = 0;
