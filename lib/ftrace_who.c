@@ -109,7 +109,7 @@ static void touch(struct kt_ftrace *f, uint32_t index)
 
 static uint64_t vcpu_key(uint64_t vm, uint32_t gen, uint32_t vcpu_id)
 {
-	return vm * 0x9e3779b97f4a7c15ull ^ ((uint64_t)gen << 32 | vcpu_id);
+	return vm * 0x9e3779b97f4a7c15ull ^ (gen * 0x100000000ull + vcpu_id);
 }
 
 /* The process is the VM; a thread without one is a VM of its own. */
@@ -123,7 +123,7 @@ static uint32_t find_vcpu(struct kt_ftrace *f, uint64_t vm, uint32_t gen, uint32
 	const struct slot *s = kt_ft_table_find(&f->by_vcpu, vcpu_key(vm, gen, vcpu_id));
 	const struct kt_ident *id;
 
-	if (!s->index)
+	if (!s->index || !f->vcpu)
 		return NONE;
 	id = &f->vcpu[s->index - 1].id;
 	return id->kvm == vm && id->vm_gen == gen && id->vcpu_id == vcpu_id ? s->index : NONE;
@@ -162,17 +162,16 @@ static uint32_t new_vcpu(struct kt_ftrace *f, const struct thread *t, uint32_t g
 		return NONE;
 	}
 	*err = grow_vcpus(f);
-	if (*err)
+	if (*err || !f->vcpu)
 		return NONE;
 	v = &f->vcpu[f->nr_vcpus];
-	memset(v, 0, sizeof(*v));
-	v->id = (struct kt_ident){
+	*v = (struct vcpu){ .id = {
 		.kvm = vm_key(t), .vm_gen = gen, .who = f->nr_vcpus + 1, .first_ns = now_ns,
 		.tgid = t->tgid, .vcpu_id = vcpu_id, .vcpu_idx = KT_VCPU_ID_UNKNOWN, .vgic = 255,
-	};
+	} };
 	memcpy(v->id.comm, t->comm, sizeof(v->id.comm));
 	if (vcpu_id != KT_VCPU_ID_UNKNOWN)
-		*err = kt_ft_table_add(&f->by_vcpu, vcpu_key(v->id.kvm, gen, vcpu_id), f->nr_vcpus + 1);
+		*err = kt_ft_table_add(&f->by_vcpu, vcpu_key(vm_key(t), gen, vcpu_id), f->nr_vcpus + 1);
 	if (*err)
 		return NONE;
 	f->nr_vcpus++;
