@@ -54,6 +54,9 @@ static const int allowed[] = {
 	SYS_dup, SYS_fcntl,
 	/* abort() */
 	SYS_tgkill,
+#ifdef __SANITIZE_ADDRESS__
+	SYS_sigaltstack,
+#endif
 };
 
 #define LOAD(field) BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, field))
