@@ -67,7 +67,8 @@ BASE_CFLAGS := -std=gnu11 -Iinclude -Ilib -Icli $(WARNINGS) -MMD -MP $(PREFIX_MA
 
 LIB_SRC := $(wildcard lib/*.c)
 BPF_ONLY_SRC := cli/source_bpf.c cli/bpf_explain.c
-FTRACE_ONLY_SRC := cli/source_ftrace.c cli/ftrace_pages.c cli/ftrace_plan.c cli/ftrace_instance.c cli/btf_path.c
+FTRACE_ONLY_SRC := cli/source_ftrace.c cli/ftrace_pages.c cli/ftrace_plan.c cli/ftrace_args.c cli/ftrace_probes.c \
+	cli/ftrace_calls.c cli/ftrace_instance.c cli/btf_path.c
 SOURCE_SRC := $(BPF_ONLY_SRC) $(FTRACE_ONLY_SRC) cli/kernel_facts.c
 CLI_SRC := $(filter-out $(SOURCE_SRC) cli/tracedat_child.c cli/tracedat_none.c,$(wildcard cli/*.c))
 CLI_SRC += $(if $(filter 1,$(WITH_BPF)),$(BPF_ONLY_SRC))

@@ -1,114 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "ftrace_live.h"
+#include "ftrace_live_private.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <kvmtimer/lr.h>
 
 #define BATCH 1024		/* events of one CPU in one block */
-#define BUCKETS 1024		/* of both tables: a power of two */
 #define HVC_STUB_ERR 0xbadca11	/* what the HYP stub answers once KVM is gone */
-#define IRQCHIP_STATE_ACTIVE 1
-
-/* A vCPU's life.  Never freed before the end: memory is O(vCPUs). */
-struct life {
-	struct life *next;	/* in its bucket */
-	uint64_t ptr, kvm;
-	uint32_t who;		/* 0: filtered out */
-	uint32_t tid, tgid, vcpu_id, vcpu_idx, vm_gen;
-	uint32_t irq[KT_TIMER_NR], host_irq[KT_TIMER_NR];
-	uint8_t vgic;
-	bool published, id_known;
-	char comm[KT_COMM_LEN];
-	uint64_t offset[2], told_offset[2];	/* ptimer, vtimer */
-	uint8_t offset_known, offset_told;	/* bit per timer */
-	uint32_t offset_gen;
-	uint32_t device_level;
-};
-
-struct vm {
-	struct vm *next;
-	uint64_t kvm;
-	uint32_t tgid, vm_gen;
-};
-
-struct thread {
-	struct thread *next;
-	uint32_t tid;
-	struct life *life;	/* that it last loaded: for what happens after its put */
-	struct life *working;	/* that it enables or resets, on whatever CPU */
-	uint32_t gaps;		/* of the whole capture when that was told */
-};
-
-/* After its put a vCPU gives its thread only what the put itself says. */
-enum phase { LOOSE, LOADED, PUTTING };
-
-struct cpu {
-	struct life *bound;
-	uint32_t bound_tid;
-	uint8_t phase, save_flags;
-	struct life *soft;	/* whose soft timer's callback may be running */
-	bool soft_unknown;	/* one is, and nobody told whose */
-	uint64_t soft_ptr, soft_expires_ns;
-	struct life *cached;	/* of the LR samples, as the BPF source has it */
-	uint32_t cached_gen, lr_open;
-	bool folded;		/* since the last flush */
-	uint32_t wire_irq, wire_tid;
-	uint32_t regs_tid, regs_esr;	/* of the exit under way; tid 0 = none */
-	uint64_t regs_pstate;
-	uint64_t last_ns;
-	struct kt_event *ev;
-	size_t n;
-	ssize_t held;		/* index of an exit that waits for its syndrome; -1 = none */
-	uint32_t held_tid;
-	bool held_old;		/* it has waited for a whole flush */
-};
-
-struct kt_live {
-	struct kt_live_opts opts;
-	struct kt_live_sink sink;
-	struct cpu *cpu;
-	struct life *lives[BUCKETS], *all;
-	struct vm *vms;
-	struct thread *threads[BUCKETS];
-	uint32_t handles, gen;	/* gen counts ends of vCPUs */
-	uint32_t gaps;
-	uint64_t events, untold;
-};
-
-static uint32_t bucket(uint64_t key)
-{
-	return (key * 0x9e3779b97f4a7c15ull) >> 54 & (BUCKETS - 1);
-}
-
-/* ---- whom a filter lets pass ---- */
-
-static bool wanted(const struct kt_live *l, uint32_t tgid, uint32_t vcpu_id)
-{
-	const struct kt_knobs *k = &l->opts.knobs;
-	bool tgid_ok = !k->nr_tgids;
-
-	for (uint32_t i = 0; i < k->nr_tgids && i < KT_MAX_TGIDS; i++)
-		tgid_ok |= k->tgid[i] == tgid;
-	if (!k->vcpu_mask)
-		return tgid_ok;
-	return tgid_ok && vcpu_id < 64 && (k->vcpu_mask >> vcpu_id & 1);
-}
-
-static bool timer_wanted(const struct kt_live *l, uint32_t timer)
-{
-	return !l->opts.knobs.timer_mask || timer == KT_TIMER_NONE ||
-	       (l->opts.knobs.timer_mask >> timer & 1);
-}
-
-/* A thread whose vCPU is not known passes only where nothing is filtered out. */
-static uint32_t thread_who(const struct kt_live *l, uint32_t tid)
-{
-	if (l->opts.knobs.nr_tgids || l->opts.knobs.vcpu_mask)
-		return 0;
-	return KT_WHO_TID | tid;
-}
 
 /* ---- output ---- */
 
@@ -131,7 +29,7 @@ static int push_out(struct kt_live *l, uint32_t cpu, size_t n)
 	return 0;
 }
 
-static int emit(struct kt_live *l, const struct kt_live_rec *rec, uint32_t who,
+int kt_live_emit(struct kt_live *l, const struct kt_live_rec *rec, uint32_t who,
 		struct kt_event *ev)
 {
 	struct cpu *c = &l->cpu[rec->cpu];
@@ -170,329 +68,6 @@ int kt_live_flush(struct kt_live *l, bool all)
 	return err;
 }
 
-/* ---- vCPUs ---- */
-
-static struct life *find_life(const struct kt_live *l, uint64_t ptr)
-{
-	struct life *v = l->lives[bucket(ptr)];
-
-	while (v && v->ptr != ptr)
-		v = v->next;
-	return v;
-}
-
-static void forget_life(struct kt_live *l, struct life *v)
-{
-	struct life **p = &l->lives[bucket(v->ptr)];
-
-	while (*p && *p != v)
-		p = &(*p)->next;
-	if (*p)
-		*p = v->next;
-	/* Kept for whoever still points at it; a dead one is nobody. */
-	v->next = l->all;
-	l->all = v;
-	v->ptr = 0;
-}
-
-static uint32_t vm_generation(struct kt_live *l, uint64_t kvm, uint32_t tgid, uint32_t who)
-{
-	struct vm *vm = l->vms;
-
-	while (vm && vm->kvm != kvm)
-		vm = vm->next;
-	if (vm && vm->tgid == tgid)
-		return vm->vm_gen;
-	if (!vm) {
-		vm = calloc(1, sizeof(*vm));
-		if (!vm)
-			return who;
-		vm->next = l->vms;
-		l->vms = vm;
-	}
-	/* One of another VMM is a life whose end was not seen. */
-	*vm = (struct vm){ vm->next, kvm, tgid, who };
-	return who;
-}
-
-static void forget_vm(struct kt_live *l, uint64_t kvm)
-{
-	for (struct vm **p = &l->vms; *p; p = &(*p)->next) {
-		if ((*p)->kvm == kvm) {
-			struct vm *dead = *p;
-
-			*p = dead->next;
-			free(dead);
-			return;
-		}
-	}
-}
-
-static int publish(struct kt_live *l, struct life *v, uint64_t ts_ns)
-{
-	struct kt_ident id = {
-		.kvm = v->kvm, .vcpu = v->ptr, .first_ns = ts_ns, .who = v->who,
-		.tgid = v->tgid, .tid = v->tid, .vcpu_id = v->vcpu_id, .vcpu_idx = v->vcpu_idx,
-		.vgic = v->vgic,
-	};
-
-	v->published = true;
-	if (!v->who)
-		return 0;
-	v->vm_gen = id.vm_gen = vm_generation(l, v->kvm, v->tgid, v->who);
-	memcpy(id.irq, v->irq, sizeof(id.irq));
-	memcpy(id.host_irq, v->host_irq, sizeof(id.host_irq));
-	memcpy(id.comm, v->comm, sizeof(id.comm));
-	return l->sink.idents(l->sink.arg, &id, 1);
-}
-
-static bool has(const struct kt_live_rec *rec, unsigned int i)
-{
-	return rec->has >> i & 1;
-}
-
-static uint64_t value(const struct kt_live_rec *rec, unsigned int i, uint64_t otherwise)
-{
-	return has(rec, i) ? rec->v[i] : otherwise;
-}
-
-/* The VMM's choice of interrupts, KVM's defaults where no probe could ask. */
-static void read_irqs(struct life *v, const struct kt_live_rec *rec)
-{
-	static const uint32_t defaults[KT_TIMER_NR] = { KT_LIVE_PPI_P, KT_LIVE_PPI_V };
-
-	for (unsigned int t = 0; t < KT_TIMER_NR; t++) {
-		if (has(rec, KT_LV_IRQ) || has(rec, KT_LV_IRQ + t))
-			v->irq[t] = value(rec, KT_LV_IRQ + t, 0);
-		else
-			v->irq[t] = defaults[t];
-		v->host_irq[t] = value(rec, KT_LV_HOST_IRQ + t, 0);
-	}
-}
-
-static uint8_t read_vgic(const struct kt_live_rec *rec)
-{
-	if (!has(rec, KT_LV_IN_KERNEL))
-		return 255;
-	if (!(rec->v[KT_LV_IN_KERNEL] & 1))
-		return 0;
-	switch (value(rec, KT_LV_MODEL, 0)) {	/* KVM_DEV_TYPE_ARM_VGIC_V2, _V3 */
-	case 5: return 2;
-	case 7: return 3;
-	}
-	return 5;
-}
-
-static void read_offsets(struct life *v, const struct kt_live_rec *rec)
-{
-	if (has(rec, KT_LV_CNTVOFF)) {
-		v->offset[KT_VTIMER] = rec->v[KT_LV_CNTVOFF];
-		v->offset[KT_PTIMER] = 0;
-		v->offset_known = 3;
-		return;
-	}
-	for (unsigned int t = 0; t < 2; t++) {
-		const uint64_t *p = &rec->v[KT_LV_OFFSET + 3 * t];
-
-		if (!has(rec, KT_LV_OFFSET + 3 * t))
-			continue;
-		/* What a null pointer leads to was not fetched: the buffer holds rubbish there. */
-		v->offset[t] = p[0] ? p[1] : 0;
-		v->offset_known |= 1u << t;
-		/* A second offset, of a guest hypervisor: fetching through null costs a fault each time. */
-		if (p[2])
-			v->offset_known &= ~(1u << t);
-	}
-}
-
-static struct thread *find_thread(const struct kt_live *l, uint32_t tid)
-{
-	struct thread *t = l->threads[bucket(tid)];
-
-	while (t && t->tid != tid)
-		t = t->next;
-	return t;
-}
-
-static struct thread *make_thread(struct kt_live *l, uint32_t tid)
-{
-	struct thread **head = &l->threads[bucket(tid)], *t = find_thread(l, tid);
-
-	if (t)
-		return t;
-	t = calloc(1, sizeof(*t));
-	if (!t)
-		return NULL;
-	t->tid = tid;
-	t->next = *head;
-	*head = t;
-	return t;
-}
-
-static struct life *life_of_thread(const struct kt_live *l, uint32_t tid)
-{
-	struct thread *t = find_thread(l, tid);
-
-	return t && t->life && t->life->ptr && t->life->tid == tid ? t->life : NULL;
-}
-
-/* Enabling and resetting may be preempted, and go on elsewhere: the record's vcpu_id must agree. */
-static struct life *life_at_work(const struct kt_live *l, const struct kt_live_rec *rec,
-				 uint32_t vcpu_id)
-{
-	struct thread *t = find_thread(l, rec->tid);
-
-	if (!t || !t->working || !t->working->ptr || t->gaps != l->gaps || !t->working->id_known ||
-	    t->working->vcpu_id != vcpu_id || rec->ctx != KT_FC_TASK)
-		return NULL;
-	return t->working;
-}
-
-/* Another VM or vCPU at a pointer whose former end went missing. */
-static bool same_life(const struct life *v, const struct kt_live_rec *rec)
-{
-	return v->kvm == value(rec, KT_LV_KVM, v->kvm) &&
-	       v->tgid == value(rec, KT_LV_TGID, v->tgid) &&
-	       (!v->id_known || v->vcpu_id == value(rec, KT_LV_ID, v->vcpu_id));
-}
-
-static struct life *new_life(struct kt_live *l, const struct kt_live_rec *rec)
-{
-	struct life *v = calloc(1, sizeof(*v)), **head = &l->lives[bucket(rec->v[KT_LV_VCPU])];
-
-	if (!v)
-		return NULL;
-	v->ptr = rec->v[KT_LV_VCPU];
-	v->kvm = value(rec, KT_LV_KVM, 0);
-	v->tgid = value(rec, KT_LV_TGID, 0);
-	if (!v->tgid && l->sink.tgid_of)
-		v->tgid = l->sink.tgid_of(l->sink.arg, rec->tid);
-	v->id_known = has(rec, KT_LV_ID);
-	v->vcpu_id = value(rec, KT_LV_ID, 0);
-	v->vcpu_idx = value(rec, KT_LV_IDX, v->vcpu_id);
-	v->vgic = read_vgic(rec);
-	v->next = *head;
-	*head = v;
-	return v;
-}
-
-static uint32_t read_tid(const struct kt_live_rec *rec)
-{
-	if (rec->id == KT_LP_RESET)
-		return 0;
-	if (!has(rec, KT_LV_TID))
-		return rec->tid;	/* the loader: nearly always its own thread */
-	return rec->v[KT_LV_PID] ? rec->v[KT_LV_TID] : 0;
-}
-
-/* Filter, handle and identity row, once the vcpu_id is known. */
-static int introduce(struct kt_live *l, struct life *v, uint64_t ts_ns)
-{
-	if (!v->who && !v->published && wanted(l, v->tgid, v->vcpu_id))
-		v->who = ++l->handles;
-	return publish(l, v, ts_ns);
-}
-
-/* A vCPU that is new on a CPU starts with all its list registers to be told. */
-static void open_lrs(struct kt_live *l, struct cpu *c, struct life *v)
-{
-	if (c->cached == v && c->cached_gen == l->gen)
-		return;
-	c->cached = v;
-	c->cached_gen = l->gen;
-	c->lr_open = ~0u;
-}
-
-static int on_load(struct kt_live *l, const struct kt_live_rec *rec)
-{
-	struct cpu *c = &l->cpu[rec->cpu];
-	struct life *v = find_life(l, rec->v[KT_LV_VCPU]);
-	struct thread *t = make_thread(l, rec->tid);
-	uint32_t tid = read_tid(rec);
-	bool news = false;
-
-	if (v && !same_life(v, rec)) {
-		forget_life(l, v);
-		l->gen++;
-		v = NULL;
-	}
-	if (!v) {
-		v = new_life(l, rec);
-		if (!v)
-			return -ENOMEM;
-		news = true;
-	}
-	if (tid && tid != v->tid) {
-		v->tid = tid;
-		news = true;
-	}
-	/* First seen by a reset, the names of its interrupts may have come since. */
-	if (news)
-		read_irqs(v, rec);
-	if (!t)
-		return -ENOMEM;
-	t->working = rec->id == KT_LP_RESET ? v : NULL;
-	t->gaps = l->gaps;
-	if (tid && tid == rec->tid) {
-		t->life = v;
-		if (news)
-			memcpy(v->comm, rec->comm, sizeof(v->comm));
-	}
-	read_offsets(v, rec);
-	open_lrs(l, c, v);
-	c->bound = v;
-	c->bound_tid = rec->tid;
-	c->phase = LOADED;
-	c->save_flags = 0;
-	return news && v->id_known ? introduce(l, v, rec->ts_ns) : 0;
-}
-
-static int on_put(struct kt_live *l, const struct kt_live_rec *rec)
-{
-	struct cpu *c = &l->cpu[rec->cpu];
-
-	if (!c->bound || c->bound->ptr != rec->v[KT_LV_VCPU]) {
-		c->bound = NULL;
-		return 0;
-	}
-	c->phase = PUTTING;
-	c->save_flags = 0;
-	if (value(rec, KT_LV_PREEMPTED, 0) & 1)
-		c->save_flags |= KT_SAVE_PREEMPTED;
-	if (value(rec, KT_LV_BLOCKING, 0))
-		c->save_flags |= KT_SAVE_BLOCKING;
-	read_offsets(c->bound, rec);
-	if (value(rec, KT_LV_RUN, 0))
-		c->bound->device_level = value(rec, KT_LV_DEVICE_LEVEL, 0);
-	return 0;
-}
-
-/* The vCPU that this record's thread has on its CPU; NULL when only the thread is known. */
-static struct life *bound_life(const struct kt_live *l, const struct kt_live_rec *rec)
-{
-	const struct cpu *c = &l->cpu[rec->cpu];
-
-	if (!c->bound || !c->bound->ptr || c->bound_tid != rec->tid)
-		return NULL;
-	return c->bound;
-}
-
-static uint32_t who_of(const struct kt_live *l, const struct kt_live_rec *rec,
-		       const struct life *v)
-{
-	return v ? v->who : thread_who(l, rec->tid);
-}
-
-static uint32_t timer_of_irq(const uint32_t *irqs, uint32_t irq)
-{
-	static const uint8_t order[] = { KT_VTIMER, KT_PTIMER, KT_HVTIMER, KT_HPTIMER };
-
-	for (unsigned int i = 0; irq && i < KT_TIMER_NR; i++)
-		if (irqs[order[i]] == irq)
-			return order[i];
-	return KT_TIMER_NONE;
-}
-
 /* ---- the timer's tracepoints ---- */
 
 static int on_map(struct kt_live *l, const struct kt_live_rec *rec)
@@ -500,7 +75,7 @@ static int on_map(struct kt_live *l, const struct kt_live_rec *rec)
 	struct kt_event ev = { .kind = KT_EV_MAP };
 	bool hard = rec->ctx == KT_FC_HARDIRQ;
 	struct cpu *c = &l->cpu[rec->cpu];
-	struct life *v = bound_life(l, rec);
+	struct life *v = kt_live_bound(l, rec);
 	uint32_t who;
 	int err = 0;
 
@@ -510,11 +85,11 @@ static int on_map(struct kt_live *l, const struct kt_live_rec *rec)
 	if (v && !v->id_known) {
 		v->id_known = true;
 		v->vcpu_id = v->vcpu_idx = rec->v[KT_FV_MAP_VCPU];
-		err = introduce(l, v, rec->ts_ns);
+		err = kt_live_introduce(l, v, rec->ts_ns);
 	}
 	if (!v)
-		v = life_at_work(l, rec, rec->v[KT_FV_MAP_VCPU]);
-	who = who_of(l, rec, v);
+		v = kt_live_at_work(l, rec, rec->v[KT_FV_MAP_VCPU]);
+	who = kt_live_who_of(l, rec, v);
 	if (err || !who)
 		return err;
 	ev.sub = KT_SUB(KT_TIMER_NONE, hard ? KT_AT_HOST_IRQ : KT_AT_TASK);
@@ -525,11 +100,11 @@ static int on_map(struct kt_live *l, const struct kt_live_rec *rec)
 	if (!hard) {
 		ev.map.direct_vtimer = rec->v[KT_FV_MAP_DV];
 		ev.map.direct_ptimer = rec->v[KT_FV_MAP_DP];
-		if (has(rec, KT_FV_MAP_EV))
+		if (kt_live_has(rec, KT_FV_MAP_EV))
 			ev.map.emul_vtimer = rec->v[KT_FV_MAP_EV];
 		ev.map.emul_ptimer = rec->v[KT_FV_MAP_EP];
 	}
-	return emit(l, rec, who, &ev);
+	return kt_live_emit(l, rec, who, &ev);
 }
 
 static bool is_ppi(uint32_t irq)
@@ -558,20 +133,20 @@ static int on_level(struct kt_live *l, const struct kt_live_rec *rec, uint8_t ki
 	if (c->soft || c->soft_unknown) {
 		/* Maybe on top of another VM's vCPU, so who runs here means nothing. */
 		v = c->soft;
-		who = v ? v->who : thread_who(l, 0);
+		who = v ? v->who : kt_live_thread_who(l, 0);
 		at = KT_AT_SOFT_TIMER;
 	} else {
-		v = bound_life(l, rec);
+		v = kt_live_bound(l, rec);
 		if (!v)
-			v = life_at_work(l, rec, ev.level.traced_vcpu);
-		who = who_of(l, rec, v);
+			v = kt_live_at_work(l, rec, ev.level.traced_vcpu);
+		who = kt_live_who_of(l, rec, v);
 	}
-	timer = v ? timer_of_irq(v->irq, ev.level.irq) : KT_TIMER_NONE;
+	timer = v ? kt_live_timer_of_irq(v->irq, ev.level.irq) : KT_TIMER_NONE;
 	/* An interrupt that is no timer's: the PMU's, or one the VMM wires. */
-	if (!who || (v && timer == KT_TIMER_NONE) || !timer_wanted(l, timer))
+	if (!who || (v && timer == KT_TIMER_NONE) || !kt_live_timer_wanted(l, timer))
 		return 0;
 	ev.sub = KT_SUB(timer, at);
-	return emit(l, rec, who, &ev);
+	return kt_live_emit(l, rec, who, &ev);
 }
 
 /* Guest counter = host counter - offset: told when first seen or changed. */
@@ -588,7 +163,7 @@ static int tell_offset(struct kt_live *l, const struct kt_live_rec *rec, struct 
 	v->told_offset[timer] = v->offset[timer];
 	ev.offset.offset_ticks = v->offset[timer];
 	ev.offset.offset_gen = ++v->offset_gen;
-	return emit(l, rec, v->who, &ev);
+	return kt_live_emit(l, rec, v->who, &ev);
 }
 
 static int on_regs(struct kt_live *l, const struct kt_live_rec *rec, uint8_t kind)
@@ -596,11 +171,11 @@ static int on_regs(struct kt_live *l, const struct kt_live_rec *rec, uint8_t kin
 	struct kt_event ev = { .kind = kind };
 	struct cpu *c = &l->cpu[rec->cpu];
 	uint32_t timer = rec->v[KT_FV_REGS_TIMER] & 7, who;
-	struct life *v = bound_life(l, rec);
+	struct life *v = kt_live_bound(l, rec);
 	int err = 0;
 
-	who = who_of(l, rec, v);
-	if (!who || timer >= KT_TIMER_NR || !timer_wanted(l, timer))
+	who = kt_live_who_of(l, rec, v);
+	if (!who || timer >= KT_TIMER_NR || !kt_live_timer_wanted(l, timer))
 		return 0;
 	if (v)
 		err = tell_offset(l, rec, v, timer);
@@ -612,20 +187,20 @@ static int on_regs(struct kt_live *l, const struct kt_live_rec *rec, uint8_t kin
 	ev.regs.offset_gen = v ? v->offset_gen : 0;
 	if (kind == KT_EV_SAVE && v && c->phase == PUTTING)
 		ev.regs.flags = c->save_flags;
-	return emit(l, rec, who, &ev);
+	return kt_live_emit(l, rec, who, &ev);
 }
 
 static int on_emulate(struct kt_live *l, const struct kt_live_rec *rec)
 {
 	struct kt_event ev = { .kind = KT_EV_EMULATE };
 	uint32_t timer = rec->v[KT_FV_EMULATE_TIMER] & 7;
-	uint32_t who = who_of(l, rec, bound_life(l, rec));
+	uint32_t who = kt_live_who_of(l, rec, kt_live_bound(l, rec));
 
-	if (!who || timer >= KT_TIMER_NR || !timer_wanted(l, timer))
+	if (!who || timer >= KT_TIMER_NR || !kt_live_timer_wanted(l, timer))
 		return 0;
 	ev.sub = KT_SUB(timer, 0);
 	ev.emulate.should_fire = rec->v[KT_FV_EMULATE_FIRE] & 1;
-	return emit(l, rec, who, &ev);
+	return kt_live_emit(l, rec, who, &ev);
 }
 
 /* ---- soft timers: they fire on any CPU, on top of whatever runs there ---- */
@@ -639,10 +214,10 @@ static int on_hrtimer_probe(struct kt_live *l, const struct kt_live_rec *rec)
 	c->soft = NULL;
 	c->soft_unknown = false;
 	c->soft_ptr = rec->v[KT_LV_HRT_PTR];
-	c->soft_expires_ns = value(rec, KT_LV_HRT_EXPIRES, 0);
+	c->soft_expires_ns = kt_live_value(rec, KT_LV_HRT_EXPIRES, 0);
 	/* Which of the vCPU's timers it is decides where the vCPU begins: one of them is known. */
 	for (unsigned int t = 0; lay->timer_size && t < KT_TIMER_NR && !c->soft; t++)
-		c->soft = find_life(l, first - (uint64_t)t * lay->timer_size);
+		c->soft = kt_live_find(l, first - (uint64_t)t * lay->timer_size);
 	return 0;
 }
 
@@ -653,13 +228,13 @@ static int on_hrtimer_expire(struct kt_live *l, const struct kt_live_rec *rec)
 	struct cpu *c = &l->cpu[rec->cpu];
 
 	c->soft_unknown = !c->soft;
-	who = c->soft ? c->soft->who : thread_who(l, 0);
-	if (!who || timer >= KT_TIMER_NR || !timer_wanted(l, timer))
+	who = c->soft ? c->soft->who : kt_live_thread_who(l, 0);
+	if (!who || timer >= KT_TIMER_NR || !kt_live_timer_wanted(l, timer))
 		return 0;
 	ev.sub = KT_SUB(timer, KT_AT_SOFT_TIMER);
 	ev.hrtimer.ptr = c->soft_ptr;
 	ev.hrtimer.expires_ns = c->soft_expires_ns;
-	return emit(l, rec, who, &ev);
+	return kt_live_emit(l, rec, who, &ev);
 }
 
 static int on_bg_expire(struct kt_live *l, const struct kt_live_rec *rec)
@@ -670,24 +245,24 @@ static int on_bg_expire(struct kt_live *l, const struct kt_live_rec *rec)
 	uint32_t who;
 
 	if (l->opts.layout.bg_timer)
-		v = find_life(l, rec->v[KT_LV_HRT_PTR] - l->opts.layout.bg_timer);
+		v = kt_live_find(l, rec->v[KT_LV_HRT_PTR] - l->opts.layout.bg_timer);
 	/* The thread below is not even related: no id at all. */
-	who = v ? v->who : thread_who(l, 0);
+	who = v ? v->who : kt_live_thread_who(l, 0);
 	if (!who)
 		return 0;
 	ev.hrtimer.ptr = rec->v[KT_LV_HRT_PTR];
-	ev.hrtimer.expires_ns = value(rec, KT_LV_HRT_EXPIRES, 0);
-	return emit(l, rec, who, &ev);
+	ev.hrtimer.expires_ns = kt_live_value(rec, KT_LV_HRT_EXPIRES, 0);
+	return kt_live_emit(l, rec, who, &ev);
 }
 
 /* ---- the vCPU ---- */
 
 static int emit_bound(struct kt_live *l, const struct kt_live_rec *rec, struct kt_event *ev)
 {
-	uint32_t who = who_of(l, rec, bound_life(l, rec));
+	uint32_t who = kt_live_who_of(l, rec, kt_live_bound(l, rec));
 
 	ev->sub = KT_SUB(KT_TIMER_NONE, 0);
-	return who ? emit(l, rec, who, ev) : 0;
+	return who ? kt_live_emit(l, rec, who, ev) : 0;
 }
 
 static int on_guest_entry(struct kt_live *l, const struct kt_live_rec *rec)
@@ -789,8 +364,8 @@ static int on_wakeup(struct kt_live *l, const struct kt_live_rec *rec)
 static int on_user_exit(struct kt_live *l, const struct kt_live_rec *rec)
 {
 	struct kt_event ev = { .kind = KT_EV_USER_EXIT, .sub = KT_SUB(KT_TIMER_NONE, 0) };
-	struct life *v = life_of_thread(l, rec->tid);
-	uint32_t who = who_of(l, rec, v);
+	struct life *v = kt_live_of_thread(l, rec->tid);
+	uint32_t who = kt_live_who_of(l, rec, v);
 
 	ev.user_exit.reason = rec->v[KT_FV_USER_REASON];
 	ev.user_exit.err = rec->v[KT_FV_USER_ERRNO];
@@ -798,165 +373,7 @@ static int on_user_exit(struct kt_live *l, const struct kt_live_rec *rec)
 		ev.user_exit.device_irq_level = v->device_level;
 		ev.user_exit.flags = KT_USER_EXIT_LEVEL;
 	}
-	return who ? emit(l, rec, who, &ev) : 0;
-}
-
-static int on_vcpu_gone(struct kt_live *l, const struct kt_live_rec *rec)
-{
-	struct kt_event ev = { .kind = KT_EV_VCPU_GONE, .sub = KT_SUB(KT_TIMER_NONE, 0) };
-	struct life *v = find_life(l, rec->v[KT_LV_VCPU]);
-
-	if (!v)
-		return 0;
-	l->gen++;
-	forget_life(l, v);
-	return v->who ? emit(l, rec, v->who, &ev) : 0;
-}
-
-/* ---- list registers ---- */
-
-static struct life *sampled(struct kt_live *l, const struct kt_live_rec *rec)
-{
-	struct life *v = bound_life(l, rec);
-
-	if (!v || v->ptr != rec->v[KT_LV_VCPU])
-		return NULL;
-	open_lrs(l, &l->cpu[rec->cpu], v);
-	return v;
-}
-
-static uint16_t irq_state(const struct kt_live *l, const struct kt_live_rec *rec, uint32_t timer)
-{
-	static const uint16_t bit[6] = { KT_LR_LINE, KT_LR_LATCH, KT_LR_ACTIVE, KT_LR_ENABLED,
-					 KT_LR_HW, KT_LR_GROUP1 };
-	const uint64_t *window = &rec->v[KT_LV_STATE + timer * KT_LIVE_WINDOWS];
-	uint16_t state = 0;
-
-	for (unsigned int i = 0; i < 6; i++) {
-		const struct kt_live_bit *b = &l->opts.layout.flag[i];
-		uint64_t mask = b->bits < 64 ? (1ull << b->bits) - 1 : ~0ull;
-
-		if (b->bits && window[b->window] >> b->shift & mask)
-			state |= bit[i];
-	}
-	return state;
-}
-
-static int find_lr(const struct kt_live *l, const struct kt_live_rec *rec, uint32_t used,
-		   uint32_t irq)
-{
-	int v2 = l->opts.knobs.gic == 2;
-
-	for (uint32_t i = 0; i < used && i < KT_LIVE_LRS; i++)
-		if (kt_lr_vintid(rec->v[KT_LV_LR + i], v2) == irq &&
-		    kt_lr_state(rec->v[KT_LV_LR + i], v2))
-			return i;
-	return -1;
-}
-
-static int emit_lr(struct kt_live *l, const struct kt_live_rec *rec, struct life *v,
-		   uint32_t timer, uint32_t at, uint32_t used)
-{
-	struct kt_event ev = { .kind = KT_EV_LR, .sub = KT_SUB(timer, at) };
-	struct cpu *c = &l->cpu[rec->cpu];
-	int i = find_lr(l, rec, used, v->irq[timer]);
-
-	if (!v->irq[timer] || !timer_wanted(l, timer))
-		return 0;
-	if (i < 0 && !(c->lr_open & 1u << timer))
-		return 0;
-	/* It may be in a register beyond those fetched, or not be the interrupt that was. */
-	if ((i < 0 && used > KT_LIVE_LRS) ||
-	    v->irq[timer] != (timer == KT_VTIMER ? KT_LIVE_PPI_V : KT_LIVE_PPI_P)) {
-		l->untold++;
-		return 0;
-	}
-	if (at != KT_AT_FOLD_IN)
-		ev.lr.state = irq_state(l, rec, timer);
-	if (l->opts.knobs.gic == 2)
-		ev.lr.state |= KT_LR_V2;
-	ev.lr.used = used;
-	if (i >= 0) {
-		ev.lr.state |= KT_LR_PRESENT;
-		ev.lr.lr = rec->v[KT_LV_LR + i];
-		ev.lr.lr_idx = i;
-		c->lr_open |= 1u << timer;
-	} else if (at == KT_AT_FLUSH) {
-		c->lr_open &= ~(1u << timer);
-	}
-	return emit(l, rec, v->who, &ev);
-}
-
-static int on_lr(struct kt_live *l, const struct kt_live_rec *rec, uint32_t at)
-{
-	struct life *v = sampled(l, rec);
-	struct cpu *c = &l->cpu[rec->cpu];
-	/* Folding has emptied them. */
-	uint32_t used = at == KT_AT_FOLD_OUT ? 0 : value(rec, KT_LV_USED, 0) & 0xff;
-	int err;
-
-	c->folded = at == KT_AT_FOLD_IN;
-	if (!v || !v->who || (!used && !(c->lr_open & 3)))
-		return 0;
-	err = emit_lr(l, rec, v, KT_VTIMER, at, used);
-	return err ? err : emit_lr(l, rec, v, KT_PTIMER, at, used);
-}
-
-/* On every exit: the syndrome and PSTATE of the kvm_exit that comes. */
-static int on_guest_regs(struct kt_live *l, const struct kt_live_rec *rec)
-{
-	struct cpu *c = &l->cpu[rec->cpu];
-
-	if (has(rec, KT_LV_ESR) && has(rec, KT_LV_PSTATE)) {
-		c->regs_tid = rec->tid;
-		c->regs_esr = rec->v[KT_LV_ESR];
-		c->regs_pstate = rec->v[KT_LV_PSTATE];
-	}
-	if (l->opts.fold_out_in_regs && c->folded)
-		return on_lr(l, rec, KT_AT_FOLD_OUT);
-	return 0;
-}
-
-static int on_wire(struct kt_live *l, const struct kt_live_rec *rec, uint32_t irq, uint8_t level)
-{
-	struct kt_event ev = { .kind = KT_EV_WIRE, .level.irq = irq, .level.level = level & 1 };
-	struct life *v = bound_life(l, rec);
-	uint32_t timer;
-
-	if (!v || !v->who)
-		return 0;
-	timer = timer_of_irq(v->irq, irq);
-	if (!timer_wanted(l, timer))
-		return 0;
-	ev.sub = KT_SUB(timer, KT_AT_INPUT_LEVEL);
-	return emit(l, rec, v->who, &ev);
-}
-
-static int on_wire_return(struct kt_live *l, const struct kt_live_rec *rec)
-{
-	struct cpu *c = &l->cpu[rec->cpu];
-
-	if (c->wire_tid != rec->tid)
-		return 0;
-	return on_wire(l, rec, c->wire_irq, rec->v[KT_LV_WIRE_LEVEL]);
-}
-
-static int on_irqchip(struct kt_live *l, const struct kt_live_rec *rec)
-{
-	struct kt_event ev = { .kind = KT_EV_IRQCHIP };
-	struct life *v = bound_life(l, rec);
-	uint32_t timer;
-
-	ev.irqchip.host_irq = rec->v[KT_LV_CHIP_IRQ];
-	ev.irqchip.which = rec->v[KT_LV_CHIP_WHICH];
-	ev.irqchip.val = rec->v[KT_LV_CHIP_VAL] & 1;
-	if (!v || !v->who || ev.irqchip.which != IRQCHIP_STATE_ACTIVE)
-		return 0;
-	timer = timer_of_irq(v->host_irq, ev.irqchip.host_irq);
-	if (timer == KT_TIMER_NONE || !timer_wanted(l, timer))
-		return 0;
-	ev.sub = KT_SUB(timer, 0);
-	return emit(l, rec, v->who, &ev);
+	return who ? kt_live_emit(l, rec, who, &ev) : 0;
 }
 
 static int on_call(struct kt_live *l, const struct kt_live_rec *rec)
@@ -964,9 +381,9 @@ static int on_call(struct kt_live *l, const struct kt_live_rec *rec)
 	struct kt_event ev = { .kind = KT_EV_CALL, .call.fn = rec->v[KT_LV_CALL],
 			       .sub = KT_SUB(KT_TIMER_NONE, rec->ctx == KT_FC_HARDIRQ ?
 						KT_AT_HOST_IRQ : KT_AT_TASK) };
-	uint32_t who = who_of(l, rec, bound_life(l, rec));
+	uint32_t who = kt_live_who_of(l, rec, kt_live_bound(l, rec));
 
-	return who ? emit(l, rec, who, &ev) : 0;
+	return who ? kt_live_emit(l, rec, who, &ev) : 0;
 }
 
 /* ---- records ---- */
@@ -992,25 +409,25 @@ int kt_live_feed(struct kt_live *l, const struct kt_live_rec *rec)
 	case KT_FT_WAKEUP:	return on_wakeup(l, rec);
 	case KT_FT_USER_EXIT:	return on_user_exit(l, rec);
 	case KT_LP_LOAD:
-	case KT_LP_RESET:	return on_load(l, rec);
-	case KT_LP_PUT:		return on_put(l, rec);
+	case KT_LP_RESET:	return kt_live_load(l, rec);
+	case KT_LP_PUT:		return kt_live_put(l, rec);
 	case KT_LP_HRTIMER:	return on_hrtimer_probe(l, rec);
 	case KT_LP_BG:		return on_bg_expire(l, rec);
-	case KT_LP_VCPU_GONE:	return on_vcpu_gone(l, rec);
-	case KT_LP_VM_GONE:	forget_vm(l, rec->v[0]); return 0;
+	case KT_LP_VCPU_GONE:	return kt_live_vcpu_gone(l, rec);
+	case KT_LP_VM_GONE:	kt_live_vm_gone(l, rec->v[0]); return 0;
 	case KT_LP_SYSREG:	return on_sysreg(l, rec);
-	case KT_LP_FLUSH:	return on_lr(l, rec, KT_AT_FLUSH);
-	case KT_LP_FOLD_IN:	return on_lr(l, rec, KT_AT_FOLD_IN);
-	case KT_LP_FOLD_OUT:	return on_lr(l, rec, KT_AT_FOLD_OUT);
-	case KT_LP_REGS:	return on_guest_regs(l, rec);
+	case KT_LP_FLUSH:	return kt_live_lr(l, rec, KT_AT_FLUSH);
+	case KT_LP_FOLD_IN:	return kt_live_lr(l, rec, KT_AT_FOLD_IN);
+	case KT_LP_FOLD_OUT:	return kt_live_lr(l, rec, KT_AT_FOLD_OUT);
+	case KT_LP_REGS:	return kt_live_guest_regs(l, rec);
 	case KT_LP_WIRE:
-		return on_wire(l, rec, rec->v[KT_LV_WIRE_IRQ], rec->v[KT_LV_WIRE_LEVEL]);
+		return kt_live_wire(l, rec, rec->v[KT_LV_WIRE_IRQ], rec->v[KT_LV_WIRE_LEVEL]);
 	case KT_LP_WIRE_IRQ:
 		c->wire_irq = rec->v[KT_LV_WIRE_IRQ];
 		c->wire_tid = rec->tid;
 		return 0;
-	case KT_LP_WIRE_RET:	return on_wire_return(l, rec);
-	case KT_LP_IRQCHIP:	return on_irqchip(l, rec);
+	case KT_LP_WIRE_RET:	return kt_live_wire_return(l, rec);
+	case KT_LP_IRQCHIP:	return kt_live_irqchip(l, rec);
 	case KT_LP_CALL:	return on_call(l, rec);
 	}
 	return 0;
@@ -1061,33 +478,11 @@ void kt_live_free(struct kt_live *l)
 {
 	if (!l)
 		return;
-	for (unsigned int b = 0; b < BUCKETS; b++) {
-		while (l->lives[b])
-			forget_life(l, l->lives[b]);
-		for (struct thread *t = l->threads[b], *next; t; t = next) {
-			next = t->next;
-			free(t);
-		}
-	}
-	while (l->all) {
-		struct life *v = l->all;
-
-		l->all = v->next;
-		free(v);
-	}
-	while (l->vms)
-		forget_vm(l, l->vms->kvm);
+	kt_live_forget_all(l);
 	for (uint32_t i = 0; l->cpu && i < l->opts.nr_cpus; i++)
 		free(l->cpu[i].ev);
 	free(l->cpu);
 	free(l);
-}
-
-void kt_live_new_file(struct kt_live *l)
-{
-	for (unsigned int b = 0; b < BUCKETS; b++)
-		for (struct life *v = l->lives[b]; v; v = v->next)
-			v->offset_told = 0;
 }
 
 uint64_t kt_live_events(const struct kt_live *l)
