@@ -53,8 +53,8 @@ struct kt_plan {
 
 /*
  * `any` is NULL, or a second instance for what may happen on top of any task while
- * the first is filtered by task.  Makes probes, sets filters, reads formats and enables everything; tracing is
- * still off.  facts gains capture.probe.*.  Errors have been said.
+ * the first is filtered by task.  Makes probes, sets filters, reads formats and enables
+ * everything; tracing is still off.  facts gains capture.probe.*.  Errors have been said.
  */
 int kt_plan_new(struct kt_tracefs *t, struct kt_tracefs *any, const struct kt_capture_opts *opts,
 		struct kt_facts *facts, struct kt_plan **out);
