@@ -70,7 +70,7 @@ int kt_plan_take_functions(struct kt_plan_build *b)
 	if (!taken)
 		return kt_err(-ENOENT, "the function tracer knows none of KVM's timer functions");
 	format = kt_plan_read_format(b, "ftrace", "function");
-	e = format ? kt_plan_new_event(b, format, KT_LP_CALL) : NULL;
+	e = format ? kt_plan_new_event(b, "ftrace", "function", format, KT_LP_CALL) : NULL;
 	if (!e || !kt_plan_add_field(e, format, "ip", KT_LV_CALL))
 		return kt_err(-EPROTO, "cannot read the format of the function tracer");
 	err = kt_tracefs_write(b->t, "current_tracer", "function");

@@ -23,7 +23,6 @@ struct kt_tracefs {
 	struct tracefs_instance *instance;
 	char name[64], group[64];
 	int lock;	/* on the instance's folder, until it is gone */
-	bool main;
 };
 
 /* ---- whose it is ---- */
@@ -112,7 +111,7 @@ static void remove_probes(const char *group)
 
 static int clean_instances(void)
 {
-	char **names = tracefs_instances("^" INSTANCE_PREFIX "[0-9]*-[0-9]*");
+	char **names = tracefs_instances("^" INSTANCE_PREFIX "[0-9]*-[0-9]*$");
 	int removed = 0;
 
 	for (int i = 0; names && names[i]; i++) {
@@ -195,7 +194,7 @@ static int explain(int err)
 		      tracefs_tracing_dir() ? tracefs_tracing_dir() : "tracefs", strerror(-err));
 }
 
-int kt_tracefs_open(const char *suffix, struct kt_tracefs **out)
+int kt_tracefs_open(struct kt_tracefs **out)
 {
 	struct kt_tracefs *t;
 	char *path = NULL;
@@ -204,15 +203,14 @@ int kt_tracefs_open(const char *suffix, struct kt_tracefs **out)
 	if (!tracefs_tracing_dir() || access(tracefs_tracing_dir(), F_OK))
 		return kt_err(-ENOENT, "no tracefs on this host: mount -t tracefs tracefs "
 			      "/sys/kernel/tracing, and the kernel needs CONFIG_FTRACE=y");
-	if (!*suffix && kt_tracefs_clean() > 0)
+	if (kt_tracefs_clean() > 0)
 		kt_warn("removed what a killed recorder had left in tracefs");
 	t = calloc(1, sizeof(*t));
 	if (!t)
 		return kt_err(-ENOMEM, "out of memory");
 	t->lock = -1;
-	t->main = !*suffix;
-	snprintf(t->name, sizeof(t->name), INSTANCE_PREFIX "%d-%" PRIu64 "%s", getpid(),
-		 start_of(getpid()), suffix);
+	snprintf(t->name, sizeof(t->name), INSTANCE_PREFIX "%d-%" PRIu64, getpid(),
+		 start_of(getpid()));
 	snprintf(t->group, sizeof(t->group), GROUP_PREFIX "%d_%" PRIu64, getpid(),
 		 start_of(getpid()));
 	if (asprintf(&path, "%s/instances", tracefs_tracing_dir()) > 0 && access(path, W_OK)) {
@@ -250,8 +248,7 @@ void kt_tracefs_close(struct kt_tracefs *t)
 		if (err)
 			kt_warn("cannot remove our ftrace instance %s: %s", t->name, strerror(-err));
 		tracefs_instance_free(t->instance);
-		if (t->main)
-			remove_probes(t->group);
+		remove_probes(t->group);
 	}
 	if (t->lock >= 0)
 		close(t->lock);

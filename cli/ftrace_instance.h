@@ -13,7 +13,6 @@
  * Both names carry the process and when it started:
  *
  *	instances/kvmtimer-PID-START	and group kvmtimer_PID_START
-	instances/kvmtimer-PID-START-any	a second one, see cli/source_ftrace.c
  *
  * and the owner holds a lock on the folder, so what a killed recorder left
  * behind is recognised, also from another pid namespace, and removed by the next
@@ -21,13 +20,10 @@
  */
 struct kt_tracefs;
 
-/*
- * Makes an instance of ours, stopped, called by `suffix` ("" = the main one, which
- * owns the probes and first removes what dead recorders left).  Errors have been said.
- */
-int kt_tracefs_open(const char *suffix, struct kt_tracefs **out);
+/* Removes what dead recorders left, then makes ours, stopped.  Errors have been said. */
+int kt_tracefs_open(struct kt_tracefs **out);
 
-/* Removes instance and probes, the main one last; NULL is fine.  All files must be closed. */
+/* Removes instance and probes; NULL is fine.  All files of the instance must be closed. */
 void kt_tracefs_close(struct kt_tracefs *t);
 
 /* Instances and probe groups of dead recorders that were removed, or -errno. */

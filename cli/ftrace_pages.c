@@ -11,9 +11,7 @@
 #include "ftrace_page.h"
 #include "log.h"
 
-/* One CPU's buffer of one instance. */
 struct cursor {
-	struct kt_tracefs *t;
 	uint32_t cpu;
 	int fd;
 	char *memory;
@@ -24,6 +22,7 @@ struct cursor {
 };
 
 struct kt_pages {
+	struct kt_tracefs *t;
 	struct cursor *cursor;
 	uint32_t nr;
 	uint32_t *heap, nr_heap;	/* cursors that have a record, the oldest on top */
@@ -198,13 +197,14 @@ static uint64_t count_of(const char *stats, const char *name)
 	return 0;
 }
 
-static uint64_t untold(struct cursor *c)
+uint64_t kt_pages_untold(struct kt_pages *p, uint32_t cpu)
 {
+	struct cursor *c = &p->cursor[cpu];
 	uint64_t lost, news;
 	char path[64], *text;
 
-	snprintf(path, sizeof(path), "per_cpu/cpu%u/stats", c->cpu);
-	text = kt_tracefs_read(c->t, path);
+	snprintf(path, sizeof(path), "per_cpu/cpu%u/stats", cpu);
+	text = kt_tracefs_read(p->t, path);
 	if (!text)
 		return 0;
 	lost = count_of(text, "overrun") + count_of(text, "commit overrun") +
@@ -215,26 +215,16 @@ static uint64_t untold(struct cursor *c)
 	return news;
 }
 
-uint64_t kt_pages_untold(struct kt_pages *p, uint32_t cpu)
-{
-	uint64_t sum = 0;
-
-	for (uint32_t i = 0; i < p->nr; i++)
-		if (p->cursor[i].cpu == cpu)
-			sum += untold(&p->cursor[i]);
-	return sum;
-}
-
 /* ---- opening ---- */
 
-static int open_cursor(struct kt_pages *p, struct cursor *c, struct kt_tracefs *t, uint32_t cpu)
+static int open_cpu(struct kt_pages *p, uint32_t cpu)
 {
+	struct cursor *c = &p->cursor[cpu];
 	char path[64];
 
-	c->t = t;
 	c->cpu = cpu;
 	snprintf(path, sizeof(path), "per_cpu/cpu%u/trace_pipe_raw", cpu);
-	c->fd = kt_tracefs_open_file(t, path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	c->fd = kt_tracefs_open_file(p->t, path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 	/* A CPU that is possible but has no buffer gives nothing. */
 	if (c->fd < 0 && c->fd != -ENOENT && c->fd != -ENODEV && c->fd != -ENXIO)
 		return kt_err(c->fd, "cannot open the trace buffer of CPU %u: %s", cpu,
@@ -243,25 +233,25 @@ static int open_cursor(struct kt_pages *p, struct cursor *c, struct kt_tracefs *
 	return c->memory ? 0 : kt_err(-ENOMEM, "out of memory");
 }
 
-int kt_pages_open(struct kt_tracefs *t, struct kt_tracefs *any, uint32_t nr_cpus,
-		  uint64_t buffer_bytes, struct kt_pages **out)
+int kt_pages_open(struct kt_tracefs *t, uint32_t nr_cpus, uint64_t buffer_bytes,
+		  struct kt_pages **out)
 {
-	uint32_t nr = any ? 2 * nr_cpus : nr_cpus;
 	struct kt_pages *p = calloc(1, sizeof(*p));
 	int err = 0;
 
 	if (!p)
 		return kt_err(-ENOMEM, "out of memory");
+	p->t = t;
 	p->page_bytes = page_bytes();
 	p->buffer_bytes = buffer_bytes;
-	p->cursor = calloc(nr, sizeof(*p->cursor));
-	p->heap = calloc(nr, sizeof(*p->heap));
+	p->cursor = calloc(nr_cpus, sizeof(*p->cursor));
+	p->heap = calloc(nr_cpus, sizeof(*p->heap));
 	if (!p->cursor || !p->heap) {
 		kt_pages_close(p);
 		return kt_err(-ENOMEM, "out of memory");
 	}
-	for (; p->nr < nr && !err; p->nr++)
-		err = open_cursor(p, &p->cursor[p->nr], p->nr < nr_cpus ? t : any, p->nr % nr_cpus);
+	for (; p->nr < nr_cpus && !err; p->nr++)
+		err = open_cpu(p, p->nr);
 	if (err) {
 		kt_pages_close(p);
 		return err;

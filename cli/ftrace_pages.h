@@ -8,7 +8,7 @@
 #include "ftrace_instance.h"
 
 /*
- * The raw pages of every CPU's trace buffers, merged by time.  Pages are read
+ * The raw pages of every CPU's trace buffer, merged by time.  Pages are read
  * when their CPU's turn comes, so one page per CPU is all the memory used.
  *
  * The buffer overwrites its oldest page when full; the kernel then says in the
@@ -31,9 +31,8 @@ struct kt_pages_stats {
 	unsigned int fill_permille;	/* most that one CPU gave in the last drain, of its buffer */
 };
 
-/* Of one or two instances: `any` may be NULL. */
-int kt_pages_open(struct kt_tracefs *t, struct kt_tracefs *any, uint32_t nr_cpus,
-		  uint64_t buffer_bytes, struct kt_pages **out);
+int kt_pages_open(struct kt_tracefs *t, uint32_t nr_cpus, uint64_t buffer_bytes,
+		  struct kt_pages **out);
 void kt_pages_close(struct kt_pages *p);
 
 /* Gives out all records older than until_ns, oldest first.  Returns the sink's error. */
@@ -43,7 +42,7 @@ int kt_pages_drain(struct kt_pages *p, uint64_t until_ns, const struct kt_pages_
  * What the kernel counted as lost on this CPU and no page has told.  Only when
  * tracing is off and all has been given out: a page still to come may tell it.
  */
-uint64_t kt_pages_untold(struct kt_pages *p, uint32_t cpu);	/* over all instances */
+uint64_t kt_pages_untold(struct kt_pages *p, uint32_t cpu);
 
 const struct kt_pages_stats *kt_pages_stats(const struct kt_pages *p);
 

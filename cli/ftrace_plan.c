@@ -73,7 +73,25 @@ bool kt_plan_add_field(struct kt_plan_event *e, struct tep_event *format, const 
 	return true;
 }
 
-struct kt_plan_event *kt_plan_new_event(struct kt_plan_build *b, struct tep_event *format, uint8_t id)
+/* Events of a running vCPU, which happen on its own thread and for each exit. */
+static bool is_flood(uint8_t id)
+{
+	switch (id) {
+	case KT_FT_ENTRY:
+	case KT_FT_EXIT:
+	case KT_FT_WFX:
+	case KT_LP_SYSREG:
+	case KT_LP_FLUSH:
+	case KT_LP_FOLD_IN:
+	case KT_LP_FOLD_OUT:
+	case KT_LP_REGS:
+		return true;
+	}
+	return false;
+}
+
+struct kt_plan_event *kt_plan_new_event(struct kt_plan_build *b, const char *system,
+					const char *name, struct tep_event *format, uint8_t id)
 {
 	struct kt_plan *p = b->plan;
 	struct kt_plan_event *e;
@@ -82,6 +100,9 @@ struct kt_plan_event *kt_plan_new_event(struct kt_plan_build *b, struct tep_even
 		return NULL;
 	e = &p->event[p->nr++];
 	e->type = format->id;
+	e->system = system;
+	snprintf(e->name, sizeof(e->name), "%s", name);
+	e->flood = is_flood(id);
 	e->id = id;
 	e->comm = -1;
 	p->index[e->type] = p->nr;
@@ -107,44 +128,29 @@ static void tracepoint_filter(const struct kt_plan_build *b, enum kt_ftrace_id i
 			n += snprintf(text + n, size - n, "%stimer_idx == %u", n ? " || " : "", t);
 }
 
-static int enable_in(struct kt_tracefs *t, const char *system, const char *event,
-		     const char *filter)
+static int enable(struct kt_plan_build *b, struct kt_plan_event *e, const char *filter)
 {
 	int err = 0;
 
 	if (*filter)
-		err = kt_tracefs_write_event(t, system, event, "filter", filter);
-	return err ? err : kt_tracefs_write_event(t, system, event, "enable", "1");
+		err = kt_tracefs_write_event(b->t, e->system, e->name, "filter", filter);
+	return err ? err : kt_tracefs_write_event(b->t, e->system, e->name, "enable", "1");
 }
 
-/*
- * With a filter by task, what belongs to a task stays in the first instance; soft
- * timers fire on top of any task, and a VM may be taken down by any.
- */
-static int enable(struct kt_plan_build *b, uint8_t id, const char *system, const char *event,
-		  const char *filter)
+int kt_plan_exclude(struct kt_plan *p, struct kt_tracefs *t, const uint32_t *tid, unsigned int n)
 {
-	char here[128], there[128];
-	int err;
+	char text[KT_PLAN_EXCLUDED * 32] = "0";	/* this word removes a filter */
+	size_t len = 0;
+	int err = 0;
 
-	switch (b->any ? id : KT_FT_NONE) {
-	case KT_FT_HRTIMER_EXPIRE:
-	case KT_LP_HRTIMER:
-	case KT_LP_BG:
-	case KT_LP_VCPU_GONE:
-	case KT_LP_VM_GONE:
-		return enable_in(b->any, system, event, filter);
-	case KT_FT_UPDATE_IRQ:
-	case KT_FT_VGIC_UPDATE:
-		/* 8: the hard interrupt's flag (TRACE_FLAG_HARDIRQ) */
-		snprintf(here, sizeof(here), "%s%s%s!(common_flags & 8)", *filter ? "(" : "", filter,
-			 *filter ? ") && " : "");
-		snprintf(there, sizeof(there), "%s%s%scommon_flags & 8", *filter ? "(" : "", filter,
-			 *filter ? ") && " : "");
-		err = enable_in(b->any, system, event, there);
-		return err ? err : enable_in(b->t, system, event, here);
-	}
-	return enable_in(b->t, system, event, filter);
+	for (unsigned int i = 0; i < n && i < KT_PLAN_EXCLUDED; i++)
+		len += snprintf(text + len, sizeof(text) - len, "%scommon_pid != %u",
+				len ? " && " : "", tid[i]);
+	for (unsigned int i = 0; i < p->nr && !err; i++)
+		if (p->event[i].flood)
+			err = kt_tracefs_write_event(t, p->event[i].system, p->event[i].name,
+						     "filter", text);
+	return err;
 }
 
 static int take_tracepoint(struct kt_plan_build *b, enum kt_ftrace_id id)
@@ -157,7 +163,7 @@ static int take_tracepoint(struct kt_plan_build *b, enum kt_ftrace_id id)
 	if (!kt_tracefs_has_event(b->t, row->system, row->name))
 		return -ENOENT;
 	format = kt_plan_read_format(b, row->system, row->name);
-	e = format ? kt_plan_new_event(b, format, id) : NULL;
+	e = format ? kt_plan_new_event(b, row->system, row->name, format, id) : NULL;
 	if (!e)
 		return -EPROTO;
 	for (unsigned int i = 0; i < KT_FTRACE_VALUES && row->field[i].name; i++)
@@ -165,7 +171,7 @@ static int take_tracepoint(struct kt_plan_build *b, enum kt_ftrace_id id)
 		    !(row->field[i].flags & KT_FF_OPTIONAL))
 			return -EPROTO;
 	tracepoint_filter(b, id, filter, sizeof(filter));
-	return enable(b, id, row->system, row->name, filter);
+	return enable(b, e, filter);
 }
 
 static int take_tracepoints(struct kt_plan_build *b)
@@ -204,9 +210,9 @@ static void take_sysreg(struct kt_plan_build *b)
 
 	if (kt_tracefs_has_event(b->t, "kvm", "kvm_handle_sys_reg"))
 		format = kt_plan_read_format(b, "kvm", "kvm_handle_sys_reg");
-	e = format ? kt_plan_new_event(b, format, KT_LP_SYSREG) : NULL;
+	e = format ? kt_plan_new_event(b, "kvm", "kvm_handle_sys_reg", format, KT_LP_SYSREG) : NULL;
 	works = e && kt_plan_add_field(e, format, "hsr", KT_LV_SYSREG_ESR) &&
-		!enable(b, KT_LP_SYSREG, "kvm", "kvm_handle_sys_reg", "");
+		!enable(b, e, "");
 	note(b, "sysreg", works ? "tracepoint" : "missing");
 }
 
@@ -232,10 +238,10 @@ static int take_probe(struct kt_plan_build *b, const struct kt_fetch_probe *p)
 	if (err)
 		return err;
 	format = kt_plan_read_format(b, group, name);
-	e = format ? kt_plan_new_event(b, format, p->id) : NULL;
+	e = format ? kt_plan_new_event(b, group, name, format, p->id) : NULL;
 	if (!e)
 		return -EPROTO;
-	snprintf(e->probe, sizeof(e->probe), "%s", name);
+	e->is_probe = true;
 	e->kind = p->kind;
 	for (unsigned int v = 0; v < KT_LIVE_VALUES; v++) {
 		char field[8];
@@ -245,7 +251,7 @@ static int take_probe(struct kt_plan_build *b, const struct kt_fetch_probe *p)
 	}
 	if (tep_find_any_field(format, "comm"))
 		e->comm = tep_find_any_field(format, "comm")->offset;
-	return enable(b, p->id, group, name, p->filter ? p->filter : "");
+	return enable(b, e, p->filter ? p->filter : "");
 }
 
 static void try_probe(struct kt_plan_build *b, const struct kt_fetch_probe *p)
@@ -313,10 +319,10 @@ static void read_layout(struct kt_plan_build *b)
 		l->timer_size = 0;
 }
 
-int kt_plan_new(struct kt_tracefs *t, struct kt_tracefs *any, const struct kt_capture_opts *opts,
+int kt_plan_new(struct kt_tracefs *t, const struct kt_capture_opts *opts,
 		struct kt_facts *facts, struct kt_plan **out)
 {
-	struct kt_plan_build b = { .t = t, .any = any, .opts = opts, .facts = facts, .vcpu = -1 };
+	struct kt_plan_build b = { .t = t, .opts = opts, .facts = facts, .vcpu = -1 };
 	struct kt_capture_opts own = *opts;
 	int err;
 

@@ -30,7 +30,10 @@ struct kt_plan_event {
 	int16_t comm;				/* offset of a __data_loc, -1 without */
 	uint64_t has;
 	struct kt_plan_field field[KT_LIVE_VALUES];
-	char probe[48];				/* kprobe event's name; "" = a tracepoint */
+	const char *system;
+	char name[48];
+	bool is_probe;
+	bool flood;				/* many, and only on the vCPU's own thread */
 	uint64_t skipped;			/* of it, so far */
 };
 
@@ -52,12 +55,17 @@ struct kt_plan {
 };
 
 /*
- * `any` is NULL, or a second instance for what may happen on top of any task while
- * the first is filtered by task.  Makes probes, sets filters, reads formats and enables
- * everything; tracing is still off.  facts gains capture.probe.*.  Errors have been said.
+ * Makes probes, sets filters, reads formats and enables everything; tracing is still off.  facts gains capture.probe.*.  Errors have been said.
  */
-int kt_plan_new(struct kt_tracefs *t, struct kt_tracefs *any, const struct kt_capture_opts *opts,
+int kt_plan_new(struct kt_tracefs *t, const struct kt_capture_opts *opts,
 		struct kt_facts *facts, struct kt_plan **out);
+/*
+ * From now on the kernel leaves out the floods of these threads; the rest, which tells
+ * who is who, stays.  0 or -errno without a word.
+ */
+#define KT_PLAN_EXCLUDED 128
+int kt_plan_exclude(struct kt_plan *p, struct kt_tracefs *t, const uint32_t *tid, unsigned int n);
+
 void kt_plan_free(struct kt_plan *p);
 
 /* Fills rec from the bytes of a record, with seven readable behind it; false when it is none of ours. */

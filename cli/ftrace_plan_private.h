@@ -52,7 +52,7 @@ extern const unsigned int kt_nr_fetch_probes;
 extern const struct kt_fetch_probe kt_regs_probe;
 
 struct kt_plan_build {
-	struct kt_tracefs *t, *any;
+	struct kt_tracefs *t;
 	struct kt_plan *plan;
 	struct kt_facts *facts;
 	const struct kt_capture_opts *opts;
@@ -70,8 +70,9 @@ void kt_plan_args(struct kt_plan_build *b, const struct kt_fetch_probe *p);
 /* ftrace_plan.c: for the function tracer */
 struct tep_event *kt_plan_read_format(struct kt_plan_build *b, const char *system,
 				      const char *event);
-struct kt_plan_event *kt_plan_new_event(struct kt_plan_build *b, struct tep_event *format,
-					uint8_t id);
+/* system stays the caller's, as long as the plan lives. */
+struct kt_plan_event *kt_plan_new_event(struct kt_plan_build *b, const char *system,
+					const char *name, struct tep_event *format, uint8_t id);
 bool kt_plan_add_field(struct kt_plan_event *e, struct tep_event *format, const char *name,
 		       unsigned int value);
 

@@ -3,9 +3,9 @@
  * The ftrace source: an instance of our own in tracefs, its raw pages, and the
  * conversion to our events.  For kernels and hosts where BPF is not to be had.
  *
- * With -p the kernel filters by task (set_event_pid, which follows new threads).
- * A soft timer fires on top of any task, so its events, and those of hard
- * interrupts, then come from a second instance without that filter.
+ * With -p or --vcpu the kernel leaves out what floods from threads that were seen to
+ * run other vCPUs.  Not set_event_pid: it switches at sched_switch, before KVM puts
+ * the vCPU of the old task, and it loses each soft timer on top of another task.
  *
  * In one pass: pages of all CPUs merged by time (ftrace_pages.c), records decoded
  * by offsets (ftrace_plan.c), turned into events with identity (lib/ftrace_live.c).
@@ -13,7 +13,6 @@
 #include "capture.h"
 
 #include <bpf/libbpf.h>
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -37,7 +36,7 @@
 
 struct ftrace_capture {
 	struct kt_capture base;
-	struct kt_tracefs *tracefs, *any;	/* any: only with a filter by task */
+	struct kt_tracefs *tracefs;
 	struct kt_plan *plan;
 	struct kt_pages *pages;
 	struct kt_live *live;
@@ -47,6 +46,9 @@ struct ftrace_capture {
 	uint64_t buffer_bytes, lost;
 	uint64_t settled_ns[2];			/* up to where the last passes have read */
 	uint64_t watermark_ns, pass_ns;
+	uint32_t excluded[KT_PLAN_EXCLUDED];	/* threads whose floods the kernel leaves out */
+	unsigned int nr_excluded;
+	bool exclusion_changed, wanted_again;
 	bool stopped;
 };
 
@@ -116,6 +118,47 @@ static uint32_t tgid_of(void *arg, uint32_t tid)
 	return tgid;
 }
 
+/* ---- filters ---- */
+
+static void on_runs(void *arg, uint32_t tid, bool wanted)
+{
+	struct ftrace_capture *c = arg;
+	unsigned int i = 0;
+
+	while (i < c->nr_excluded && c->excluded[i] != tid)
+		i++;
+	if (!wanted && i == c->nr_excluded && i < KT_PLAN_EXCLUDED) {
+		c->excluded[c->nr_excluded++] = tid;
+		c->exclusion_changed = true;
+	} else if (wanted && i < c->nr_excluded) {
+		c->excluded[i] = c->excluded[--c->nr_excluded];
+		c->exclusion_changed = c->wanted_again = true;
+	}
+}
+
+/*
+ * Each write waits for all CPUs, so once in a pass.  A thread that was left out and
+ * now runs a vCPU that is wanted has lost what it did until here.
+ */
+static int tell_kernel(struct ftrace_capture *c, uint64_t now_ns)
+{
+	struct kt_loss loss = { .from_ns = c->pass_ns, .until_ns = now_ns,
+				.stream = KT_STREAM_SIDE, .lost = { [KT_EV_NONE] = 1 } };
+	int err;
+
+	if (!c->exclusion_changed)
+		return 0;
+	c->exclusion_changed = false;
+	err = kt_plan_exclude(c->plan, c->tracefs, c->excluded, c->nr_excluded);
+	if (err)
+		kt_warn("cannot filter by thread in the kernel (%s): filtering here", strerror(-err));
+	if (!c->wanted_again)
+		return 0;
+	c->wanted_again = false;
+	c->lost++;
+	return c->sink->rings.loss(c->sink->rings.arg, &loss);
+}
+
 /* ---- what was lost beside the pages ---- */
 
 static int drain_skips(struct ftrace_capture *c, uint64_t now_ns)
@@ -128,9 +171,9 @@ static int drain_skips(struct ftrace_capture *c, uint64_t now_ns)
 	for (unsigned int i = 0; profile && i < c->plan->nr; i++) {
 		struct kt_plan_event *e = &c->plan->event[i];
 
-		if (!e->probe[0])
+		if (!e->is_probe)
 			continue;
-		n = kt_tracefs_probe_misses(profile, e->probe);
+		n = kt_tracefs_probe_misses(profile, e->name);
 		loss.lost[e->kind] += n - e->skipped;
 		sum += n - e->skipped;
 		e->skipped = n;
@@ -173,6 +216,8 @@ static int ftrace_drain(struct kt_capture *base, uint64_t now_ns,
 		err = drain_skips(c, now_ns);
 	if (!err && c->stopped)
 		err = drain_ends(c, now_ns);
+	else if (!err)
+		err = tell_kernel(c, now_ns);
 	/* An exit may have waited for one flush: what the pass before last read is out. */
 	c->watermark_ns = c->stopped ? now_ns : c->settled_ns[0];
 	c->settled_ns[0] = c->settled_ns[1];
@@ -197,20 +242,15 @@ static int check_host(void)
 	return 0;
 }
 
-static void size_buffers(struct ftrace_capture *c, const struct kt_capture_opts *o)
+static int set_up(struct ftrace_capture *c, const struct kt_capture_opts *o)
 {
-	uint64_t max = o->buffer_total_max / c->nr_cpus / (o->knobs.nr_tgids ? 2 : 1);
-
-	c->buffer_bytes = o->buffer_bytes;
-	if (o->buffer_total_max && c->buffer_bytes > max)
-		c->buffer_bytes = max;
-}
-
-static int set_up(struct ftrace_capture *c, struct kt_tracefs *t)
-{
+	struct kt_tracefs *t = c->tracefs;
 	char text[32];
 	int err;
 
+	c->buffer_bytes = o->buffer_bytes;
+	if (o->buffer_total_max && c->buffer_bytes > o->buffer_total_max / c->nr_cpus)
+		c->buffer_bytes = o->buffer_total_max / c->nr_cpus;
 	snprintf(text, sizeof(text), "%llu", (unsigned long long)(c->buffer_bytes + 1023) / 1024);
 	err = kt_tracefs_write(t, "buffer_size_kb", text);
 	if (err)
@@ -226,64 +266,13 @@ static int set_up(struct ftrace_capture *c, struct kt_tracefs *t)
 	return err ? kt_err(err, "cannot set the options of our trace instance: %s", strerror(-err)) : 0;
 }
 
-/* All threads that the process has; again until none is new, as it may be making some. */
-static int filter_process(struct kt_tracefs *t, uint32_t tgid)
-{
-	unsigned int before = 0, now = 0;
-	char path[64], text[16];
-	struct dirent *entry;
-	DIR *dir;
-	int fd;
-
-	snprintf(path, sizeof(path), "/proc/%u/task", tgid);
-	do {
-		before = now;
-		now = 0;
-		dir = opendir(path);
-		fd = kt_tracefs_open_file(t, "set_event_pid", O_WRONLY);
-		while (dir && fd >= 0 && (entry = readdir(dir))) {
-			snprintf(text, sizeof(text), "%.8s ", entry->d_name);
-			if (entry->d_name[0] != '.' && write(fd, text, strlen(text)) > 0)
-				now++;
-		}
-		if (dir)
-			closedir(dir);
-		if (fd >= 0)
-			close(fd);
-	} while (now > before);
-	return fd < 0 ? fd : now ? 0 : -ESRCH;
-}
-
-static int filter_tasks(struct ftrace_capture *c, const struct kt_knobs *k)
-{
-	int err = kt_tracefs_write(c->tracefs, "options/event-fork", "1");
-
-	for (uint32_t i = 0; i < k->nr_tgids && !err; i++)
-		err = filter_process(c->tracefs, k->tgid[i]);
-	return err ? kt_err(err, "cannot filter by process (set_event_pid: %s)", strerror(-err)) : 0;
-}
-
-static int open_instances(struct ftrace_capture *c, const struct kt_capture_opts *o)
-{
-	int err = kt_tracefs_open("", &c->tracefs);
-
-	size_buffers(c, o);
-	if (!err)
-		err = set_up(c, c->tracefs);
-	if (err || !o->knobs.nr_tgids)
-		return err;
-	err = filter_tasks(c, &o->knobs);
-	if (!err)
-		err = kt_tracefs_open("-any", &c->any);
-	return err ? err : set_up(c, c->any);
-}
-
 static void ftrace_close(struct kt_capture *base);
 
 static int ftrace_open(const struct kt_capture_opts *o, struct kt_facts *facts,
 		       struct kt_capture **out)
 {
-	struct kt_live_sink sink = { .events = on_events, .idents = on_idents, .tgid_of = tgid_of };
+	struct kt_live_sink sink = { .events = on_events, .idents = on_idents,
+				     .runs = on_runs, .tgid_of = tgid_of };
 	struct kt_live_opts lo = { .knobs = o->knobs };
 	struct ftrace_capture *c;
 	int err = check_host();
@@ -296,11 +285,13 @@ static int ftrace_open(const struct kt_capture_opts *o, struct kt_facts *facts,
 	c->base.ops = &kt_source_ftrace;
 	c->nr_cpus = lo.nr_cpus = libbpf_num_possible_cpus();
 	sink.arg = c;
-	err = open_instances(c, o);
+	err = kt_tracefs_open(&c->tracefs);
 	if (!err)
-		err = kt_plan_new(c->tracefs, c->any, o, facts, &c->plan);
+		err = set_up(c, o);
 	if (!err)
-		err = kt_pages_open(c->tracefs, c->any, c->nr_cpus, c->buffer_bytes, &c->pages);
+		err = kt_plan_new(c->tracefs, o, facts, &c->plan);
+	if (!err)
+		err = kt_pages_open(c->tracefs, c->nr_cpus, c->buffer_bytes, &c->pages);
 	if (err)
 		goto out;
 	lo.layout = c->plan->layout;
@@ -311,8 +302,6 @@ static int ftrace_open(const struct kt_capture_opts *o, struct kt_facts *facts,
 		goto out;
 	}
 	err = kt_tracefs_write(c->tracefs, "tracing_on", "1");
-	if (!err && c->any)
-		err = kt_tracefs_write(c->any, "tracing_on", "1");
 	if (err) {
 		err = kt_err(err, "cannot start tracing: %s", strerror(-err));
 		goto out;
@@ -333,10 +322,6 @@ static void ftrace_stop(struct kt_capture *base)
 		return;
 	(void)kt_tracefs_write(c->tracefs, "tracing_on", "0");
 	(void)kt_tracefs_write(c->tracefs, "events/enable", "0");
-	if (c->any) {
-		(void)kt_tracefs_write(c->any, "tracing_on", "0");
-		(void)kt_tracefs_write(c->any, "events/enable", "0");
-	}
 	c->stopped = true;
 }
 
@@ -372,7 +357,6 @@ static void ftrace_close(struct kt_capture *base)
 	kt_pages_close(c->pages);
 	kt_live_free(c->live);
 	kt_plan_free(c->plan);
-	kt_tracefs_close(c->any);
 	kt_tracefs_close(c->tracefs);
 	free(c);
 }

@@ -81,14 +81,14 @@ static int on_map(struct kt_live *l, const struct kt_live_rec *rec)
 
 	c->soft = NULL;
 	c->soft_unknown = false;
+	if (!v)
+		v = kt_live_at_work(l, rec, rec->v[KT_FV_MAP_VCPU]);
 	/* Without BTF the vcpu_id is first told here. */
 	if (v && !v->id_known) {
 		v->id_known = true;
 		v->vcpu_id = v->vcpu_idx = rec->v[KT_FV_MAP_VCPU];
 		err = kt_live_introduce(l, v, rec->ts_ns);
 	}
-	if (!v)
-		v = kt_live_at_work(l, rec, rec->v[KT_FV_MAP_VCPU]);
 	who = kt_live_who_of(l, rec, v);
 	if (err || !who)
 		return err;

@@ -112,6 +112,11 @@ struct kt_live_sink {
 	void *arg;
 	int (*events)(void *arg, uint32_t cpu, const struct kt_event *ev, size_t n);
 	int (*idents)(void *arg, const struct kt_ident *id, size_t n);
+	/*
+	 * This thread runs a vCPU that a filter leaves out (wanted false), or one that none
+	 * does: the kernel may be told.  May be NULL.
+	 */
+	void (*runs)(void *arg, uint32_t tid, bool wanted);
 	/* The process of a thread, 0 = not known; asked only when no probe tells.  May be NULL. */
 	uint32_t (*tgid_of)(void *arg, uint32_t tid);
 };

@@ -40,6 +40,7 @@ struct thread {
 	struct life *life;	/* that it last loaded: for what happens after its put */
 	struct life *working;	/* that it enables or resets, on whatever CPU */
 	uint32_t gaps;		/* of the whole capture when that was told */
+	bool unwanted;		/* as the sink was told */
 };
 
 /* After its put a vCPU gives its thread only what the put itself says. */

@@ -183,8 +183,9 @@ struct life *kt_live_at_work(const struct kt_live *l, const struct kt_live_rec *
 {
 	struct thread *t = find_thread(l, rec->tid);
 
-	if (!t || !t->working || !t->working->ptr || t->gaps != l->gaps || !t->working->id_known ||
-	    t->working->vcpu_id != vcpu_id || rec->ctx != KT_FC_TASK)
+	if (!t || !t->working || !t->working->ptr || t->gaps != l->gaps || rec->ctx != KT_FC_TASK)
+		return NULL;
+	if (t->working->id_known && t->working->vcpu_id != vcpu_id)
 		return NULL;
 	return t->working;
 }
@@ -251,6 +252,7 @@ int kt_live_load(struct kt_live *l, const struct kt_live_rec *rec)
 	struct thread *t = make_thread(l, rec->tid);
 	uint32_t tid = read_tid(rec);
 	bool news = false;
+	int err = 0;
 
 	if (v && !same_life(v, rec)) {
 		forget_life(l, v);
@@ -285,7 +287,14 @@ int kt_live_load(struct kt_live *l, const struct kt_live_rec *rec)
 	c->bound_tid = rec->tid;
 	c->phase = LOADED;
 	c->save_flags = 0;
-	return news && v->id_known ? kt_live_introduce(l, v, rec->ts_ns) : 0;
+	if (news && v->id_known)
+		err = kt_live_introduce(l, v, rec->ts_ns);
+	/* Only of its own thread: others may be busy with several vCPUs. */
+	if (l->sink.runs && v->published && tid == rec->tid && t->unwanted != !v->who) {
+		t->unwanted = !v->who;
+		l->sink.runs(l->sink.arg, tid, v->who != 0);
+	}
+	return err;
 }
 
 int kt_live_put(struct kt_live *l, const struct kt_live_rec *rec)

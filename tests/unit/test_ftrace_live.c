@@ -25,6 +25,7 @@ static struct {
 	struct kt_ident id[16];
 	size_t nr_ids;
 	uint64_t now_ns;
+	uint32_t runs;		/* thread of an unwanted vCPU, as last told */
 } t;
 
 static int on_events(void *arg, uint32_t cpu, const struct kt_event *ev, size_t n)
@@ -46,6 +47,12 @@ static int on_idents(void *arg, const struct kt_ident *id, size_t n)
 	return 0;
 }
 
+static void on_runs(void *arg, uint32_t tid, bool wanted)
+{
+	(void)arg;
+	t.runs = wanted ? 0 : tid;
+}
+
 static uint32_t tgid_of(void *arg, uint32_t tid)
 {
 	(void)arg;
@@ -54,7 +61,8 @@ static uint32_t tgid_of(void *arg, uint32_t tid)
 
 static void start(const struct kt_live_opts *more)
 {
-	struct kt_live_sink sink = { .events = on_events, .idents = on_idents, .tgid_of = tgid_of };
+	struct kt_live_sink sink = { .events = on_events, .idents = on_idents,
+				     .runs = on_runs, .tgid_of = tgid_of };
 	struct kt_live_opts opts = { 0 };
 
 	memset(&t, 0, sizeof(t));
@@ -297,6 +305,12 @@ static void filters_leave_out_other_vms(void **state)
 	assert_int_equal(t.nr_ids, 1);
 	assert_int_equal(t.ev[0].who, t.id[0].who);
 	assert_int_equal(t.id[0].tgid, 200);
+	/* The kernel may leave out that thread, until it runs a vCPU that is wanted. */
+	assert_int_equal(t.runs, 101);
+	rec(KT_LP_VCPU_GONE, 0, 101, KT_FC_TASK, VCPU_A, 0, 0);
+	o.knobs.tgid[0] = 0;
+	load(0, 101, KVM_A, VCPU_A + 4096, 0);
+	assert_int_equal(t.runs, 101);
 }
 
 /* ---- values ---- */
