@@ -14,6 +14,7 @@
 /* Blocks held without a mark: past this the oldest go on without waiting. */
 #define HELD_MAX (8u << 20)
 #define NR_STREAMS 65536
+#define PAGE 256		/* streams in one page of the table; most hosts need one */
 /*
  * A run this long is given out where it lies.  Shorter ones are copied: 32 bytes
  * cost less than a call per run.
@@ -44,7 +45,7 @@ struct side {
 struct kt_order {
 	kt_order_release_fn release;
 	void *arg;
-	struct stream **stream;		/* by number, made when first seen */
+	struct stream **page[NR_STREAMS / PAGE];	/* by number; both made when first seen */
 	struct stream **heap;
 	size_t heap_n, heap_max;
 	struct held *pool, *done;	/* done: delivered, released at the next call */
@@ -61,11 +62,6 @@ int kt_order_new(kt_order_release_fn release, void *arg, struct kt_order **out)
 
 	if (!o)
 		return -ENOMEM;
-	o->stream = calloc(NR_STREAMS, sizeof(*o->stream));
-	if (!o->stream) {
-		free(o);
-		return -ENOMEM;
-	}
 	o->release = release;
 	o->arg = arg;
 	*out = o;
@@ -90,25 +86,29 @@ static void free_list(struct held *h)
 	}
 }
 
+static void free_stream(struct kt_order *o, struct stream *s)
+{
+	if (!s)
+		return;
+	for (struct held *h = s->first; h; h = h->next)
+		o->release(o->arg, &h->block);
+	free_list(s->first);
+	free(s);
+}
+
 void kt_order_free(struct kt_order *o)
 {
 	if (!o)
 		return;
 	if (o->done)
 		release_held(o, o->done);
-	for (size_t i = 0; i < NR_STREAMS; i++) {
-		struct stream *s = o->stream[i];
-
-		if (!s)
-			continue;
-		for (struct held *h = s->first; h; h = h->next)
-			o->release(o->arg, &h->block);
-		free_list(s->first);
-		free(s);
+	for (size_t i = 0; i < NR_STREAMS / PAGE; i++) {
+		for (size_t k = 0; o->page[i] && k < PAGE; k++)
+			free_stream(o, o->page[i][k]);
+		free(o->page[i]);
 	}
 	free_list(o->pool);
 	free(o->side.ev);
-	free(o->stream);
 	free(o->heap);
 	free(o);
 }
@@ -224,13 +224,26 @@ static struct held *held_get(struct kt_order *o)
 	return h;
 }
 
+/* NULL without memory. */
+static struct stream *stream_of(struct kt_order *o, uint32_t number)
+{
+	struct stream ***page = &o->page[number / PAGE], **s;
+
+	if (!*page)
+		*page = calloc(PAGE, sizeof(**page));
+	if (!*page)
+		return NULL;
+	s = &(*page)[number % PAGE];
+	if (!*s)
+		*s = calloc(1, sizeof(**s));
+	return *s;
+}
+
 static int push_stream(struct kt_order *o, const struct kt_block *b)
 {
-	struct stream *s = o->stream[b->stream];
+	struct stream *s = stream_of(o, b->stream);
 	struct held *h = held_get(o);
 
-	if (!s)
-		s = o->stream[b->stream] = calloc(1, sizeof(*s));
 	if (!h || !s) {
 		o->release(o->arg, b);
 		free(h);

@@ -4,6 +4,7 @@
 
 /* Bytes on disk; docs/format.md tells the story.  All little-endian. */
 
+#include <stddef.h>
 #include <stdint.h>
 
 #define KT_FILE_MAGIC "KVMTIMER"
@@ -53,10 +54,14 @@ struct kt_disk_footer {
 	uint64_t blocks;
 };
 
-/* Memory behind an event block; freed by kt_reader_release. */
+/* Memory behind a block; an event block's is given back by kt_reader_release. */
 struct kt_payload {
 	struct kt_payload *next;
-	uint64_t data[KT_BLOCK_MAX / 8];
+	size_t size;		/* of data, in bytes */
+	uint64_t data[];
 };
+
+/* What the writer makes fits; a longer block of another's making gets KT_BLOCK_MAX. */
+#define KT_PAYLOAD_USUAL (64u << 10)
 
 #endif

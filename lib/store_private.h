@@ -25,6 +25,7 @@ void kt_text_free(struct kt_text *t);
 int kt_text_next(struct kt_text *t, struct kt_store_reader *r, struct kt_block *b);
 
 ssize_t kt_reader_take(struct kt_store_reader *r, void *buf, size_t size);
+/* Room for KT_PAYLOAD_USUAL bytes. */
 struct kt_payload *kt_reader_payload(struct kt_store_reader *r);
 struct kt_facts *kt_reader_facts(struct kt_store_reader *r);
 const char *kt_reader_name(const struct kt_store_reader *r);

@@ -61,11 +61,16 @@ static ssize_t fetch(struct kt_store_reader *r, void *buf, size_t size)
 	return got;
 }
 
-/* At least want (<= AHEAD) bytes in r->ahead, unless the file ends; returns how many there are. */
+/*
+ * At least want (<= AHEAD) bytes from r->ahead + r->pos on, unless the file ends;
+ * returns how many there are.
+ */
 static ssize_t look(struct kt_store_reader *r, size_t want)
 {
 	ssize_t got;
 
+	if (r->len - r->pos >= want)
+		return r->len - r->pos;
 	if (r->pos) {
 		memmove(r->ahead, r->ahead + r->pos, r->len - r->pos);
 		r->len -= r->pos;
@@ -226,14 +231,18 @@ void kt_reader_close(struct kt_store_reader *r)
 
 /* ---- blocks ---- */
 
-static struct kt_payload *payload_get(struct kt_store_reader *r)
+static struct kt_payload *payload_get(struct kt_store_reader *r, size_t least)
 {
+	size_t size = least <= KT_PAYLOAD_USUAL ? KT_PAYLOAD_USUAL : KT_BLOCK_MAX;
 	struct kt_payload *p = r->pool;
 
-	if (p)
+	if (p && p->size >= least) {
 		r->pool = p->next;
-	else
-		p = malloc(sizeof(*p));
+		return p;
+	}
+	p = malloc(sizeof(*p) + size);
+	if (p)
+		p->size = size;
 	return p;
 }
 
@@ -256,17 +265,28 @@ static bool at_footer(const struct kt_store_reader *r)
 	return r->len - r->pos >= 8 && !memcmp(r->ahead + r->pos, KT_FOOTER_MAGIC, 8);
 }
 
+/* How far to the next byte that a header may begin with, of those with a whole header's length after them. */
+static size_t to_next_start(const struct kt_store_reader *r)
+{
+	const unsigned char *from = r->ahead + r->pos + 1;
+	const unsigned char *end = r->ahead + r->len - sizeof(struct kt_disk_block) + 1;
+	const unsigned char *found = from < end ? memchr(from, KT_BLOCK_MAGIC & 0xff, end - from) : NULL;
+
+	return (found ? found : end > from ? end : from) - (r->ahead + r->pos);
+}
+
 /* Next whole header; damaged bytes before it are passed over.  1, 0 at the end, -errno. */
 static int next_header(struct kt_store_reader *r, struct kt_disk_block *h)
 {
 	uint64_t bad = r->status.bad_bytes;
+	size_t passed;
 	ssize_t n;
 
 	for (;;) {
 		n = look(r, sizeof(*h));
 		if (n < 0)
 			return n;
-		if (at_footer(r) && (size_t)n == sizeof(struct kt_disk_footer) && r->status.bad_bytes == bad) {
+		if ((size_t)n == sizeof(struct kt_disk_footer) && at_footer(r) && r->status.bad_bytes == bad) {
 			r->status.closed_well = true;
 			skip(r, n);
 			return 0;
@@ -276,11 +296,12 @@ static int next_header(struct kt_store_reader *r, struct kt_disk_block *h)
 			skip(r, n);
 			return 0;
 		}
-		memcpy(h, r->ahead, sizeof(*h));
+		memcpy(h, r->ahead + r->pos, sizeof(*h));
 		if (header_ok(h))
 			break;
-		r->status.bad_bytes++;
-		skip(r, 1);
+		passed = to_next_start(r);
+		r->status.bad_bytes += passed;
+		skip(r, passed);
 	}
 	if (r->status.bad_bytes != bad)
 		r->status.bad_blocks++;
@@ -377,7 +398,7 @@ static int binary_next(struct kt_store_reader *r, struct kt_block *b)
 		got = next_header(r, &h);
 		if (got <= 0)
 			return got;
-		p = payload_get(r);
+		p = payload_get(r, h.length);
 		if (!p)
 			return -ENOMEM;
 		n = take(r, p->data, h.length);
@@ -458,7 +479,7 @@ ssize_t kt_reader_take(struct kt_store_reader *r, void *buf, size_t size)
 
 struct kt_payload *kt_reader_payload(struct kt_store_reader *r)
 {
-	return payload_get(r);
+	return payload_get(r, KT_PAYLOAD_USUAL);
 }
 
 struct kt_facts *kt_reader_facts(struct kt_store_reader *r)

@@ -11,6 +11,8 @@
 #define LINE_MAX_BYTES 4096
 #define RUN 512			/* events per block */
 
+_Static_assert(RUN * sizeof(struct kt_event) <= KT_PAYLOAD_USUAL, "a block fits its memory");
+
 struct kt_text {
 	char buf[LINE_MAX_BYTES];
 	size_t len, line_no;

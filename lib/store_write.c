@@ -23,7 +23,7 @@ struct kt_store_writer {
 	uint64_t offset, max_bytes, blocks;
 	int err;			/* first failure; every later write returns it */
 	struct kt_disk_index *index;
-	size_t index_n, index_step, index_skip;
+	size_t index_n, index_max, index_step, index_skip;
 };
 
 static int write_all(int fd, struct iovec *iov, int n)
@@ -57,16 +57,33 @@ static int fail(struct kt_store_writer *w, int err)
 	return w->err;
 }
 
+/* An index is a hint: where there is no room or no memory for more, it gets coarser. */
+static void make_index_room(struct kt_store_writer *w)
+{
+	size_t max = w->index_max ? 2 * w->index_max : 64;
+	struct kt_disk_index *bigger = NULL;
+
+	if (max <= INDEX_MAX)
+		bigger = realloc(w->index, max * sizeof(*bigger));
+	if (bigger) {
+		w->index = bigger;
+		w->index_max = max;
+		return;
+	}
+	for (size_t i = 0; i < w->index_n / 2; i++)
+		w->index[i] = w->index[2 * i];
+	w->index_n /= 2;
+	w->index_step *= 2;
+}
+
 static void note_index(struct kt_store_writer *w, const struct kt_disk_block *b)
 {
 	if (w->no_index || w->index_skip++ % w->index_step)
 		return;
-	if (w->index_n == INDEX_MAX) {
-		for (size_t i = 0; i < INDEX_MAX / 2; i++)
-			w->index[i] = w->index[2 * i];
-		w->index_n /= 2;
-		w->index_step *= 2;
-	}
+	if (w->index_n == w->index_max)
+		make_index_room(w);
+	if (w->index_n == w->index_max)
+		return;
 	w->index[w->index_n++] = (struct kt_disk_index){
 		w->offset, b->first_ns, b->last_ns, b->type, b->stream };
 }
@@ -176,8 +193,7 @@ int kt_writer_create(const char *path, const struct kt_facts *facts,
 	w->index_step = 1;
 	w->max_bytes = opts ? opts->max_bytes : 0;
 	w->no_index = opts && opts->no_index;
-	w->index = calloc(INDEX_MAX, sizeof(*w->index));
-	err = w->index ? open_file(w, path) : -ENOMEM;
+	err = open_file(w, path);
 	if (err)
 		goto out;
 	memcpy(head.magic, KT_FILE_MAGIC, sizeof(head.magic));

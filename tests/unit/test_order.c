@@ -6,6 +6,7 @@
 #include <cmocka.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "order.h"
 
@@ -188,12 +189,51 @@ static void random_streams(void **state)
 	}
 }
 
+static void streams_with_any_number(void **state)
+{
+	static const uint32_t numbers[] = { 0, 255, 256, 300, 40000, 65534 };
+	size_t n = sizeof(numbers) / sizeof(numbers[0]);
+	struct result r = { 0 };
+	struct kt_order *o;
+
+	(void)state;
+	released = 0;
+	assert_int_equal(kt_order_new(release, NULL, &o), 0);
+	for (size_t i = 0; i < n; i++) {
+		struct kt_block b = block(numbers[i], 50, 1000 + i, 10);
+
+		assert_int_equal(kt_order_push(o, &b), 0);
+	}
+	kt_order_mark(o, 1250);
+	take(o, &r);
+	assert_int_equal(r.events, 25 * n);
+	/* The rest is given back by the one who throws it away. */
+	kt_order_free(o);
+	assert_int_equal(released, n);
+}
+
+/* Many are made and thrown away by a fuzzer, few of them with many streams. */
+static void an_order_costs_what_is_in_it(void **state)
+{
+	clock_t start = clock();
+
+	(void)state;
+	for (int i = 0; i < 50000; i++) {
+		struct kt_order *o;
+
+		assert_int_equal(kt_order_new(release, NULL, &o), 0);
+		kt_order_free(o);
+	}
+	assert_true((clock() - start) / CLOCKS_PER_SEC < 2);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(two_streams_interleave), cmocka_unit_test(one_stream_runs_without_copies),
 		cmocka_unit_test(side_stream_is_sorted), cmocka_unit_test(what_comes_too_late_is_counted),
 		cmocka_unit_test(losses_become_gaps), cmocka_unit_test(random_streams),
+		cmocka_unit_test(streams_with_any_number), cmocka_unit_test(an_order_costs_what_is_in_it),
 	};
 
 	return cmocka_run_group_tests_name("order", tests, NULL, NULL);

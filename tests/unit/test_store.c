@@ -273,6 +273,78 @@ static void known_crc(void **state)
 	assert_int_equal(kt_crc32c(kt_crc32c(0, "1234", 4), "56789", 5), 0xe3069283);
 }
 
+/* Bytes between blocks that look like the beginning of one, and do not. */
+static void rubbish_between_blocks(void **state)
+{
+	static const char *const rubbish[] = { "x", "K", "KT", "KTBK", "KTFOOTER", "TBKTBK" };
+	unsigned char *data, *with;
+	struct kt_read_status status;
+	size_t len, at = sizeof(struct kt_disk_file), block, events;
+
+	(void)state;
+	write_file(10, true);
+	data = slurp(&len);
+	block = sizeof(struct kt_disk_block) + ((const struct kt_disk_block *)(data + at))->length;
+	events = read_back(data, len, &status);
+	with = malloc(len + 5000);
+	assert_non_null(with);
+	for (size_t k = 0; k < sizeof(rubbish) / sizeof(rubbish[0]); k++) {
+		for (size_t n = 1; n < 4000; n = n * 3 + 1) {
+			memcpy(with, data, at + block);
+			for (size_t i = 0; i < n; i++)
+				with[at + block + i] = rubbish[k][i % strlen(rubbish[k])];
+			memcpy(with + at + block + n, data + at + block, len - at - block);
+			assert_int_equal(read_back(with, len + n, &status), events);
+			assert_int_equal(status.bad_bytes, n);
+			assert_int_equal(status.bad_blocks, 1);
+			assert_false(status.cut);
+		}
+	}
+	free(with);
+	free(data);
+}
+
+/* The index as docs/format.md has it: one entry a block, thinned when there are too many. */
+static void check_index(size_t nr_events)
+{
+	const struct kt_disk_footer *foot;
+	const struct kt_disk_block *b;
+	const struct kt_disk_index *ix;
+	unsigned char *data;
+	size_t len, n;
+
+	write_file(nr_events, true);
+	data = slurp(&len);
+	foot = (const void *)(data + len - sizeof(*foot));
+	assert_memory_equal(foot->magic, KT_FOOTER_MAGIC, 8);
+	b = (const void *)(data + foot->index_offset);
+	assert_int_equal(b->type, KT_BLOCK_INDEX);
+	ix = (const void *)(b + 1);
+	n = b->length / sizeof(*ix);
+	/* Facts, identities, events, loss, mark, facts again; not the index itself. */
+	assert_int_equal(foot->blocks, nr_events + 5);
+	assert_true(n <= nr_events + 5 && n >= (nr_events + 5) / 2);
+	for (size_t i = 0; i < n; i++) {
+		const struct kt_disk_block *at = (const void *)(data + ix[i].offset);
+
+		assert_int_equal(at->magic, KT_BLOCK_MAGIC);
+		assert_int_equal(at->type, ix[i].type);
+		assert_int_equal(at->first_ns, ix[i].first_ns);
+		assert_true(!i || ix[i].offset > ix[i - 1].offset);
+	}
+	free(data);
+}
+
+static void index_of_few_and_many_blocks(void **state)
+{
+	(void)state;
+	check_index(1);
+	check_index(58);	/* 63 and 64 entries: where its memory grows */
+	check_index(59);
+	check_index(60);
+	check_index(9000);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -280,6 +352,7 @@ int main(void)
 		cmocka_unit_test(cut_at_every_byte), cmocka_unit_test(damage_at_every_byte),
 		cmocka_unit_test(killed_file_says_cut), cmocka_unit_test(older_file_is_kept),
 		cmocka_unit_test(full_disk), cmocka_unit_test(foreign_files),
+		cmocka_unit_test(rubbish_between_blocks), cmocka_unit_test(index_of_few_and_many_blocks),
 	};
 
 	return cmocka_run_group_tests_name("store", tests, NULL, NULL);
