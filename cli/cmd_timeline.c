@@ -257,8 +257,11 @@ static int choose_window(const char *path, struct scout *s)
 		s->from_ns = s->first_ns + opt.from_ns;
 		s->to_ns = opt.to_ns ? add_up_to(s->first_ns, opt.to_ns, s->last_ns) : s->last_ns;
 	}
-	if (s->to_ns <= s->from_ns)
-		s->to_ns = add_up_to(s->from_ns, 1000, UINT64_MAX - 1);
+	if (s->to_ns <= s->from_ns) {
+		if (s->from_ns > UINT64_MAX - 1000)
+			s->from_ns = UINT64_MAX - 1000;
+		s->to_ns = s->from_ns + 1000;
+	}
 	return 0;
 }
 

@@ -134,29 +134,27 @@ static void print_row(const struct kt_timeline *t, size_t row, const struct kt_w
 
 static uint64_t tick_step(uint64_t span_ns, unsigned int columns)
 {
-	uint64_t least = span_ns * 12 / (columns ? columns : 1), step = 1;
+	unsigned __int128 least = (unsigned __int128)span_ns * 12 / (columns ? columns : 1), step = 1;
 
-	while (step < least) {
-		if (2 * step >= least)
-			return 2 * step;
-		if (5 * step >= least)
-			return 5 * step;
+	while (step < least && 2 * step < least && 5 * step < least)
 		step *= 10;
-	}
-	return step;
+	if (step < least)
+		step *= 2 * step >= least ? 2 : 5;
+	/* Files may claim any time. */
+	return step < UINT64_MAX ? step : UINT64_MAX;
 }
 
 static void print_axis(const struct kt_wave_opts *o, unsigned int columns)
 {
 	uint64_t span = o->to_ns - o->from_ns, step = tick_step(span, columns);
-	uint64_t first = (o->from_ns - o->zero_ns + step - 1) / step * step;
+	unsigned __int128 first = (o->from_ns - o->zero_ns + (unsigned __int128)step - 1) / step * step;
 	char *line = malloc(columns + 40);
 
 	if (!line)
 		return;
 	memset(line, ' ', columns + 39);
 	line[columns + 39] = '\0';
-	for (uint64_t rel = first; rel + o->zero_ns <= o->to_ns; rel += step) {
+	for (unsigned __int128 rel = first; rel <= o->to_ns - o->zero_ns; rel += step) {
 		unsigned int at = (unsigned __int128)(rel + o->zero_ns - o->from_ns) * columns / span;
 		char text[32];
 		int n = snprintf(text, sizeof(text), "|+%s", rel ? kt_text_ns(rel) : "0");

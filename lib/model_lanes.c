@@ -385,7 +385,7 @@ static void on_timer_event(const struct step *s)
 		break;
 	case KT_EV_IRQCHIP:
 		if (s->ev->irqchip.which == 1)
-			point(&phys, s->ev->irqchip.val);
+			point(&phys, s->ev->irqchip.val != 0);
 		break;
 	}
 }

@@ -431,6 +431,22 @@ static size_t run_of_side(struct kt_order *o, uint64_t limit, const struct kt_ev
 	return n;
 }
 
+/* The last time there is has nothing after it to release it: such events are late, not lost from sight. */
+static void drop_rest(struct kt_order *o)
+{
+	while (o->heap_n) {
+		struct stream *s = o->heap[0];
+		size_t left = s->first->block.n - s->at;
+
+		o->late += left;
+		advance(o, s, left);
+		release_held(o, o->done);
+		o->done = NULL;
+	}
+	o->late += o->side.n - o->side.at;
+	o->side.at = o->side.n;
+}
+
 size_t kt_order_next(struct kt_order *o, const struct kt_event **ev)
 {
 	struct side *s = &o->side;
@@ -451,8 +467,11 @@ size_t kt_order_next(struct kt_order *o, const struct kt_event **ev)
 			s->at++;
 		}
 		side = s->at < s->n && s->ev[s->at].ts_ns < o->watermark_ns;
-		if (!heap && !side)
+		if (!heap && !side) {
+			if (o->watermark_ns == UINT64_MAX)
+				drop_rest(o);
 			return 0;
+		}
 		if (side && (!heap || s->ev[s->at].ts_ns <= o->heap[0]->key_ns)) {
 			n = run_of_side(o, heap ? o->heap[0]->key_ns : o->watermark_ns - 1, ev);
 			if (n)

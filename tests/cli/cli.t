@@ -83,6 +83,22 @@ check "lossy timeline, strict" 3 'were lost in this window' "$kt" timeline --str
 } >claims.events
 check "absurd loss" 0 'lost 8,589,934,590' timeout 10 "$kt" report claims.events
 
+# It may also claim any time and any value.
+cat >extremes.events <<'STORY'
+# kvmtimer-events 1
+ident 0x1 kvm=0xa gen=1 tgid=100 tid=101 vcpu_id=0 comm="a"
+0 cpu0 0x1 update_irq.vtimer irq=27 level=0
+1 cpu0 0x1 update_irq.vtimer irq=27 level=255
+2 cpu0 0x1 irqchip.vtimer host_irq=27 which=1 val=255
+18446744073709551614 cpu0 0x1 update_irq.vtimer irq=27 level=0
+18446744073709551615 cpu0 0x1 update_irq.vtimer irq=27 level=1
+STORY
+check "times from 0 to the last: report" 0 'captured: 18446744074s' timeout 10 "$kt" report extremes.events
+check "nothing can follow the last time of all: that event is counted" 0 'lost 1;' timeout 10 "$kt" report extremes.events
+check "times from 0 to the last: timeline" 0 'window: \+0ns to \+18446744074s' timeout 10 "$kt" timeline --width 40 extremes.events
+check "the last time of all" 0 'window:' timeout 10 "$kt" timeline --around update_irq:3 --span 1ns extremes.events
+like "$("$kt" timeline --json extremes.events | tr -d '\n\t ')" '"lane":"phys","steps":\[\{"lo_ns":2,"hi_ns":2,"value":"active"' "an active state of 255 is active"
+
 # What was lost before anybody looked begins at time 0; the recording does not.
 {
 	sed -n 1p "$story"

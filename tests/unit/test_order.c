@@ -212,6 +212,27 @@ static void streams_with_any_number(void **state)
 	assert_int_equal(released, n);
 }
 
+/* Whatever is pushed comes out or is counted, also what claims to be from the end of time. */
+static void the_last_time_of_all(void **state)
+{
+	struct kt_block a = block(3, 10, UINT64_MAX - 4, 1), side = block(KT_STREAM_SIDE, 1, UINT64_MAX, 0);
+	struct result r = { 0 };
+	struct kt_order *o;
+
+	(void)state;
+	/* Of its ten the fifth is at the last time, and after it time begins again. */
+	released = 0;
+	assert_int_equal(kt_order_new(release, NULL, &o), 0);
+	assert_int_equal(kt_order_push(o, &a), 0);
+	assert_int_equal(kt_order_push(o, &side), 0);
+	kt_order_mark(o, UINT64_MAX);
+	take(o, &r);
+	assert_int_equal(r.events, 4);
+	assert_int_equal(kt_order_late(o), 7);
+	assert_int_equal(released, 2);
+	kt_order_free(o);
+}
+
 /* Many are made and thrown away by a fuzzer, few of them with many streams. */
 static void an_order_costs_what_is_in_it(void **state)
 {
@@ -233,7 +254,8 @@ int main(void)
 		cmocka_unit_test(two_streams_interleave), cmocka_unit_test(one_stream_runs_without_copies),
 		cmocka_unit_test(side_stream_is_sorted), cmocka_unit_test(what_comes_too_late_is_counted),
 		cmocka_unit_test(losses_become_gaps), cmocka_unit_test(random_streams),
-		cmocka_unit_test(streams_with_any_number), cmocka_unit_test(an_order_costs_what_is_in_it),
+		cmocka_unit_test(streams_with_any_number), cmocka_unit_test(the_last_time_of_all),
+		cmocka_unit_test(an_order_costs_what_is_in_it),
 	};
 
 	return cmocka_run_group_tests_name("order", tests, NULL, NULL);
