@@ -181,8 +181,10 @@ static int run(int nr_args, char **args)
 
 		return path ? kt_doctor_file(path, opt.json) : KT_EXIT_MISUSE;
 	}
-	if (kt_facts_new(&host) || kt_host_facts(host))
+	if (kt_facts_new(&host) || kt_host_facts(host)) {
+		fprintf(stderr, "kvmtimer-trace: out of memory\n");
 		return KT_EXIT_FAILED;
+	}
 	for (i = 0; i < NR_COLUMNS; i++)
 		if (try_source(&columns[i]))
 			return KT_EXIT_FAILED;

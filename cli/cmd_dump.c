@@ -11,6 +11,7 @@
 #include "cmd.h"
 #include "escape.h"
 #include "event.h"
+#include "log.h"
 #include "session.h"
 
 static struct {
@@ -113,19 +114,39 @@ static void on_event(void *arg, const struct kt_event *ev, uint32_t vcpu)
 	puts(line);
 }
 
+/* Only now is there a recording to tell. */
+static void on_ready(void *arg, struct kt_model *model)
+{
+	(void)arg;
+	(void)model;
+	puts("# kvmtimer-events 1");
+}
+
+/* The text has no word for these: whoever keeps it must know. */
+static void warn_lacks(const struct kt_session *s)
+{
+	if (s->status.cut)
+		kt_warn("%s is cut: the text ends where it could be read no further", s->path);
+	if (s->status.bad_blocks)
+		kt_warn("%s: %" PRIu64 " damaged blocks are not in the text", s->path, s->status.bad_blocks);
+	if (s->late)
+		kt_warn("%s: %" PRIu64 " events that came too late to be put in order are not in the text",
+			s->path, s->late);
+}
+
 static int run(int nr_args, char **args)
 {
 	struct kt_model_sink sink = { .change = on_change, .event = on_event };
-	struct kt_session_opts so = { .sink = &sink, .block = on_block };
+	struct kt_session_opts so = { .sink = &sink, .block = on_block, .ready = on_ready };
 	struct kt_session s;
 
 	so.path = kt_input_path(opt.input, nr_args, args);
 	if (!so.path)
 		return KT_EXIT_MISUSE;
 	kt_anonymise(opt.anonymise);
-	puts("# kvmtimer-events 1");
 	if (kt_session_read(&so, &s))
 		return KT_EXIT_FAILED;
+	warn_lacks(&s);
 	kt_session_free(&s);
 	return KT_EXIT_OK;
 }

@@ -72,7 +72,7 @@ static int parse_timers(void *to, const char *value)
 
 static const struct kt_option options[] = {
 	{ KT_OPT_STRING, 'o', "output", "FILE", &opt.output, .help = "write here; - is standard output (" KT_DEFAULT_FILE ")" },
-	{ KT_OPT_DURATION, 0, "duration", "TIME", &opt.duration_ns, .help = "stop after this long: 10s" },
+	{ KT_OPT_DURATION, 0, "duration", "TIME", &opt.duration_ns, .min = 1, .help = "stop after this long: 10s" },
 	{ KT_OPT_CHOICE, 0, "source", "WHAT", &opt.source, .choices = sources, .help = "where events come from: BPF if it can be had, else ftrace (auto)" },
 	{ KT_OPT_GROUP, .help = "What to record" },
 	{ KT_OPT_CHOICE, 0, "detail", "WHAT", &opt.detail, .choices = details, .help = "lr adds samples of the list registers" },
@@ -81,9 +81,9 @@ static const struct kt_option options[] = {
 	{ KT_OPT_MASK, 0, "vcpu", "LIST", &opt.vcpus, .help = "only these vcpu_ids: 0-3,7" },
 	{ KT_OPT_CALL, 0, "timer", "a list of v, p, hv, hp", &opt.timers, .parse = parse_timers, .help = "only these timers: v,p,hv,hp" },
 	{ KT_OPT_GROUP, .help = "Buffers and files" },
-	{ KT_OPT_SIZE, 0, "buffer-size", "SIZE", &opt.buffer_bytes, .help = "ring per CPU (2M)" },
-	{ KT_OPT_SIZE, 0, "buffer-total", "SIZE", &opt.buffer_total, .help = "cap over all CPUs: rings shrink to fit (512M)" },
-	{ KT_OPT_SIZE, 0, "max-size", "SIZE", &opt.max_bytes, .help = "stop when the file is this large" },
+	{ KT_OPT_SIZE, 0, "buffer-size", "SIZE", &opt.buffer_bytes, .min = 1, .help = "ring per CPU (2M)" },
+	{ KT_OPT_SIZE, 0, "buffer-total", "SIZE", &opt.buffer_total, .min = 1, .help = "cap over all CPUs: rings shrink to fit (512M)" },
+	{ KT_OPT_SIZE, 0, "max-size", "SIZE", &opt.max_bytes, .min = 64 << 10, .help = "stop when the file is this large" },
 	{ KT_OPT_FLAG, 0, "rotate", .to = &opt.rotate, .help = "at --max-size go on in a new file, keeping one older" },
 	{ KT_OPT_GROUP, .help = "Others" },
 	{ KT_OPT_FLAG, 'q', "quiet", .to = &opt.quiet, .help = "say nothing but errors" },
@@ -126,7 +126,7 @@ static int check_pids(void)
 	for (uint32_t i = 0; i < opt.pids.n; i++)
 		if (kill(opt.pids.pid[i], 0) && errno == ESRCH)
 			return kt_err(-ESRCH, "there is no process %u: give the pid of a running VMM "
-				      "(doctor lists them)", opt.pids.pid[i]);
+				      "(QEMU's, say, not a vCPU thread's)", opt.pids.pid[i]);
 	return 0;
 }
 
@@ -191,6 +191,8 @@ static pid_t start_command(char **args)
 
 	if (pid)
 		return pid;
+	/* Ours alone: a command that writes into a closed pipe shall end by it. */
+	signal(SIGPIPE, SIG_DFL);
 	execvp(args[0], args);
 	fprintf(stderr, "kvmtimer-trace: cannot run %s: %s\n", args[0], strerror(errno));
 	_exit(127);
@@ -361,7 +363,10 @@ static int run(int nr_args, char **args)
 	if (!err) {
 		if (nr_args)
 			r.child = start_command(args);
-		err = loop(&r);
+		if (nr_args && r.child < 0)
+			err = kt_err(-errno, "cannot start %s: %s", args[0], strerror(errno));
+		else
+			err = loop(&r);
 	}
 	if (r.recorder)
 		err = finish(&r, err);

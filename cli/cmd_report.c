@@ -36,6 +36,10 @@ static int run(int nr_args, char **args)
 	kt_anonymise(opt.anonymise);
 	if (kt_session_read(&so, &s))
 		return KT_EXIT_FAILED;
+	if (kt_session_check_vm(&s, opt.vm)) {
+		kt_session_free(&s);
+		return KT_EXIT_FAILED;
+	}
 	if (opt.json)
 		err = kt_report_json(&s, &ro);
 	else

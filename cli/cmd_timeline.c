@@ -89,9 +89,9 @@ static const struct kt_option options[] = {
 	{ KT_OPT_MASK, 0, "vcpu", "LIST", &opt.vcpus, .help = "only these vcpu_ids: 0-3,7" },
 	{ KT_OPT_CALL, 0, "timer", "a list of v, p, hv, hp", &opt.timers, .parse = parse_timers, .help = "only these timers: v,p,hv,hp" },
 	{ KT_OPT_CALL, 0, "from", "a duration with a unit, such as 10ms", &opt.from_ns, .parse = parse_from, .help = "start, counted from the recording's first event" },
-	{ KT_OPT_DURATION, 0, "to", "TIME", &opt.to_ns, .help = "end, counted the same way" },
+	{ KT_OPT_DURATION, 0, "to", "TIME", &opt.to_ns, .min = 1, .help = "end, counted the same way" },
 	{ KT_OPT_CALL, 0, "around", "an event kind or \"rise\", with :N for the N-th", &opt.around, .parse = parse_around, .help = "centre on the N-th such event: rise:3, exit:10" },
-	{ KT_OPT_DURATION, 0, "span", "TIME", &opt.span_ns, .help = "width of the window of --around (1ms)" },
+	{ KT_OPT_DURATION, 0, "span", "TIME", &opt.span_ns, .min = 1, .help = "width of the window of --around (1ms)" },
 	{ KT_OPT_GROUP, .help = "How to show it" },
 	{ KT_OPT_UINT, 0, "width", "N", &opt.width, 40, 1000, .help = "columns (the terminal's, or 100)" },
 	{ KT_OPT_FLAG, 0, "ascii", .to = &opt.ascii, .help = "no character outside ASCII" },
@@ -226,8 +226,9 @@ static int scout_read(const char *path, struct scout *s)
 	s->low = NULL;
 	if (err)
 		return err;
+	err = s->out_of_memory ? kt_err(-ENOMEM, "out of memory") : kt_session_check_vm(&session, opt.vm);
 	kt_session_free(&session);
-	return s->out_of_memory ? kt_err(-ENOMEM, "out of memory") : 0;
+	return err;
 }
 
 static int choose_window(const char *path, struct scout *s)
@@ -287,10 +288,12 @@ static unsigned int terminal_width(void)
 	return 100;
 }
 
-static int print_json(const struct kt_timeline *t, const struct kt_session *s)
+static int print_json(const struct kt_timeline *t, const struct kt_session *s, const struct scout *w)
 {
 	json_object *o = kt_json_new("timeline"), *rows = json_object_new_array();
+	struct kt_timeline_status ts;
 
+	kt_timeline_status(t, &ts);
 	for (size_t i = 0; i < kt_timeline_nr_rows(t); i++) {
 		const struct kt_row *row = kt_timeline_row(t, i);
 		json_object *r = json_object_new_object(), *steps = json_object_new_array();
@@ -319,6 +322,11 @@ static int print_json(const struct kt_timeline *t, const struct kt_session *s)
 		json_object_array_add(rows, r);
 	}
 	json_object_object_add(o, "facts", kt_json_facts(s->facts));
+	kt_json_u64(o, "from_ns", w->from_ns);
+	kt_json_u64(o, "to_ns", w->to_ns);
+	kt_json_u64(o, "lost_in_window", ts.lost_in_window);
+	json_object_object_add(o, "cut_short", json_object_new_boolean(ts.cut_short));
+	json_object_object_add(o, "cut", json_object_new_boolean(s->status.cut));
 	json_object_object_add(o, "rows", rows);
 	return kt_json_print(o);
 }
@@ -339,7 +347,7 @@ static void print_text(const struct kt_timeline *t, const struct kt_session *s,
 		printf("%s events were lost in this window: lanes are unknown from there\n",
 		       kt_text_count(ts.lost_in_window));
 	if (ts.cut_short)
-		printf("the window has more steps than are kept: choose a smaller one\n");
+		printf("the window has more steps or events than are kept: choose a smaller one\n");
 	if (s->status.cut)
 		printf("the recording is cut: this is what could be read\n");
 	if (!kt_timeline_nr_rows(t)) {
@@ -374,7 +382,7 @@ static int show(const char *path, const struct scout *w)
 		return KT_EXIT_FAILED;
 	}
 	if (opt.json)
-		status = print_json(t, &s) ? KT_EXIT_FAILED : KT_EXIT_OK;
+		status = print_json(t, &s, w) ? KT_EXIT_FAILED : KT_EXIT_OK;
 	else
 		print_text(t, &s, w);
 	if (opt.strict && !status && !kt_session_clean(&s))

@@ -102,15 +102,10 @@ static int run(const struct kt_cmd *cmd, int argc, char **argv)
 	return status;
 }
 
-int main(int argc, char **argv)
+static int dispatch(int argc, char **argv)
 {
 	const struct kt_cmd *cmd;
-	int status;
 
-	kt_log_set_sink(say, NULL);
-	/* A closed pipe is a write error like any other, found by fflush below. */
-	signal(SIGPIPE, SIG_IGN);
-	kt_command_line = join(argc, argv);
 	if (argc < 2) {
 		usage(stderr);
 		return KT_EXIT_MISUSE;
@@ -137,7 +132,18 @@ int main(int argc, char **argv)
 		usage(stderr);
 		return KT_EXIT_MISUSE;
 	}
-	status = run(cmd, argc - 1, argv + 1);
+	return run(cmd, argc - 1, argv + 1);
+}
+
+int main(int argc, char **argv)
+{
+	int status;
+
+	kt_log_set_sink(say, NULL);
+	/* A closed pipe is a write error like any other, found by fflush below. */
+	signal(SIGPIPE, SIG_IGN);
+	kt_command_line = join(argc, argv);
+	status = dispatch(argc, argv);
 	if (fflush(stdout) || ferror(stdout)) {
 		if (errno != EPIPE)
 			fprintf(stderr, "kvmtimer-trace: cannot write the output: %s\n", strerror(errno));

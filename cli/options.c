@@ -69,6 +69,21 @@ static int set_number(const struct kt_option *o, const char *value)
 	return 0;
 }
 
+static int set_amount(const struct kt_option *o, const char *value,
+		      int (*parse)(const char *value, uint64_t *out), const char *wanted)
+{
+	uint64_t v;
+
+	if (parse(value, &v))
+		return misuse(o, value, wanted);
+	if (v < o->min) {
+		fprintf(stderr, "--%s: %s is too little\n", o->name, value);
+		return -1;
+	}
+	*(uint64_t *)o->to = v;
+	return 0;
+}
+
 static int set(const struct kt_option *o, const char *value)
 {
 	switch (o->kind) {
@@ -81,13 +96,9 @@ static int set(const struct kt_option *o, const char *value)
 	case KT_OPT_UINT:
 		return set_number(o, value);
 	case KT_OPT_DURATION:
-		if (kt_parse_duration(value, o->to))
-			return misuse(o, value, "a duration with a unit: 10s, 500ms, 20us, 7ns, 2m, 1h");
-		return 0;
+		return set_amount(o, value, kt_parse_duration, "a duration with a unit: 10s, 500ms, 20us, 7ns, 2m, 1h");
 	case KT_OPT_SIZE:
-		if (kt_parse_size(value, o->to))
-			return misuse(o, value, "a size: 65536, 64K, 4M, 1G");
-		return 0;
+		return set_amount(o, value, kt_parse_size, "a size: 65536, 64K, 4M, 1G");
 	case KT_OPT_MASK:
 		if (kt_parse_mask64(value, o->to))
 			return misuse(o, value, "a list of numbers from 0 to 63, such as 0-3,7");

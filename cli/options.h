@@ -29,7 +29,7 @@ struct kt_option {
 	const char *name;		/* NULL ends the table, except for a group */
 	const char *arg;		/* what to call the value in --help; NULL for a flag */
 	void *to;
-	uint64_t min, max;
+	uint64_t min, max;		/* of a number; min also of a duration or size */
 	const char *const *choices;	/* ended by NULL */
 	/* 0, or -EINVAL when value cannot be understood */
 	int (*parse)(void *to, const char *value);

@@ -2,6 +2,7 @@
 #include "session.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -137,6 +138,16 @@ void kt_session_free(struct kt_session *s)
 	kt_facts_free(s->facts);
 	s->model = NULL;
 	s->facts = NULL;
+}
+
+int kt_session_check_vm(const struct kt_session *s, uint64_t number)
+{
+	uint32_t n = kt_model_nr_vms(s->model);
+
+	if (number <= n)
+		return 0;
+	return kt_err(-ENOENT, "%s has no VM %" PRIu64 ": its VMs are numbered 1 to %" PRIu32, s->path,
+		      number, n);
 }
 
 bool kt_session_clean(const struct kt_session *s)

@@ -36,6 +36,9 @@ struct kt_session_opts {
 int kt_session_read(const struct kt_session_opts *opts, struct kt_session *out);
 void kt_session_free(struct kt_session *s);
 
+/* 0 when number is 0 or that of a VM; else -ENOENT, said. */
+int kt_session_check_vm(const struct kt_session *s, uint64_t number);
+
 /* The file is whole and nothing was lost. */
 bool kt_session_clean(const struct kt_session *s);
 

@@ -184,8 +184,10 @@ static void on_event(void *arg, const struct kt_event *ev, uint32_t vcpu)
 
 		if (max <= MAX_EVENTS)
 			bigger = realloc(t->event, max * sizeof(*bigger));
-		if (!bigger)
+		if (!bigger) {
+			t->status.cut_short = 1;
 			return;
+		}
 		t->event = bigger;
 		t->max_events = max;
 	}

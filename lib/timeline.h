@@ -72,7 +72,7 @@ const struct kt_event *kt_timeline_event(const struct kt_timeline *t, size_t i, 
 
 struct kt_timeline_status {
 	uint64_t first_ns, last_ns;	/* window really covered */
-	int cut_short;			/* max_steps was reached */
+	int cut_short;			/* there were more steps, or more events, than are kept */
 	uint64_t lost_in_window;
 };
 

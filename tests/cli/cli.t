@@ -33,6 +33,9 @@ done
 cd "$tmp" || exit 1
 check "record: a number that is none" 129 'not a duration' "$kt" record --duration 10
 check "record: bad pid list" 129 'not a list' "$kt" record -p 12,x
+check "record: for no time at all" 129 'duration: 0s is too little' "$kt" record --duration 0s
+check "record: a file without room" 129 'max-size: 100 is too little' "$kt" record --max-size 100
+check "timeline: a window of nothing" 129 'span: 0ns is too little' "$kt" timeline --around rise --span 0ns "$story"
 check "record: rotate without size" 129 'needs --max-size' "$kt" record --rotate
 check "timeline: out of range" 129 'out of range \[40, 1000\]' "$kt" timeline --width 7 "$story"
 check "timeline: bad choice" 129 'none of auto, always, never' "$kt" timeline --color=maybe "$story"
@@ -58,6 +61,10 @@ for file in "$golden"/*.events; do
 done | awk 'length > 72 { print; bad = 1 } END { exit bad }'
 ok $? "report: no line is longer than 72 columns"
 
+is "$("$kt" dump none 2>/dev/null)" "" "dump: no story of a file that is not there"
+check "report: no such VM" 1 'has no VM 3: its VMs are numbered 1 to 2' "$kt" report --vm 3 "$golden/two-vms-same-vcpu-id.events"
+check "timeline: no such VM" 1 'has no VM 3' "$kt" timeline --vm 3 "$golden/two-vms-same-vcpu-id.events"
+check "report: the last VM" 0 'captured' "$kt" report --vm 2 "$golden/two-vms-same-vcpu-id.events"
 check "missing file" 1 'cannot open .*none: No such file' "$kt" report none
 : >empty
 check "empty file" 1 'is empty' "$kt" report empty
@@ -74,7 +81,23 @@ check "story with a mistake" 1 'bad.events:2: cannot understand "pc=zzz' "$kt" r
 lossy=$golden/dropped-in-the-middle.events
 check "lossy" 0 '3 exit events were lost' "$kt" report "$lossy"
 check "lossy, strict" 3 'lost 3' "$kt" report --strict "$lossy"
+like "$("$kt" timeline --json --from 0s "$lossy")" '"lost_in_window":3' "lossy timeline, as JSON"
 check "lossy timeline, strict" 3 'were lost in this window' "$kt" timeline --strict "$lossy"
+
+# A recording that is not whole: report says so, and so does the text that dump makes of it.
+if [ -x "$build/synth" ]; then
+	"$build/synth" whole.data 20000 3 2
+	head -c 50000 whole.data >cut.data
+	{ head -c 50000 whole.data; head -c 100 /dev/zero; tail -c +50101 whole.data; } >damaged.data
+	check "report of a cut recording" 0 'the file is cut' "$kt" report cut.data
+	check "report of a cut recording, strict" 3 'the file is cut' "$kt" report --strict cut.data
+	like "$("$kt" dump cut.data 2>&1 >/dev/null)" 'warning: cut.data is cut' "dump of a cut recording warns"
+	like "$("$kt" dump damaged.data 2>&1 >/dev/null)" 'warning: damaged.data: 1 damaged blocks' "dump of a damaged recording warns"
+	is "$("$kt" dump whole.data 2>&1 >/dev/null)" "" "dump of a whole recording is quiet"
+	like "$("$kt" timeline --json cut.data)" '"cut":true' "timeline --json of a cut recording says so"
+else
+	skip "recordings that are not whole" "no $build/synth: make check builds it"
+fi
 
 # A file may claim any loss; it costs neither time nor memory.
 {
@@ -211,6 +234,11 @@ like "$("$kt" timeline --span 5000000h --around rise --width 40 turns.events)" '
 "$kt" report "$story" >/dev/full 2>err
 is $? 1 "a full disk under stdout is a failure"
 like "$(cat err)" 'cannot write the output' "and it is said"
+for words in --help --version "--complete report" "report --help" "dump $story" "timeline --json $story"; do
+	# shellcheck disable=SC2086
+	"$kt" $words >/dev/full 2>err
+	is "$?,$(grep -c 'cannot write the output: No space left' err)" "1,1" "${words%% /*}: a full disk is a failure, and it is said"
+done
 "$kt" dump "$story" 2>err | true
 is "$(cat err)" "" "a closed pipe is quiet"
 

@@ -294,6 +294,7 @@ faults)
 		echo "== max size"; kt record -q --max-size 128K -o "$KT_OUT/max.data" -- vmm --timeout 60 $G scenario=hvc n=20000
 		echo "== rotate"; kt record -q --max-size 128K --rotate -o "$KT_OUT/rot.data" -- vmm --timeout 60 $G scenario=hvc n=20000
 		echo "== failing command"; kt record -q -o /tmp/f.data -- false
+		echo "== pipes"; kt record -q -o /tmp/p.data -- sh -c 'trap; grep SigIgn /proc/$$/status'
 	} >"$KT_OUT/faults" 2>&1
 	for i in 1 2 3 4 5; do
 		kvmtimer-trace record -q -o "$KT_OUT/killed$i.data" -- vmm --timeout 20 $G scenario=hvc n=300000 >/dev/null 2>&1 &

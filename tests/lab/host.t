@@ -46,6 +46,7 @@ like "$text" 'disk full [^=]*No space left[^=]*status 1' "a full disk is said, s
 like "$text" 'max size .*status 0 == rotate' "--max-size ends well"
 like "$text" '== rotate .*status 0 == failing' "--rotate goes on"
 like "$text" 'failing command [^=]*the command failed[^=]*status 1' "a failing command is passed on"
+like "$text" '== pipes SigIgn:.[0-9a-f]*[02468ace][0-9a-f]{3} status 0' "a command under record may die of a closed pipe as anywhere"
 like "$("$kt" report "$tmp/faults/full.data")" 'cut' "full disk: every whole block reads back"
 [ "$(stat -c %s "$tmp/faults/max.data")" -le 150000 ]
 ok $? "--max-size: the file keeps to it"
