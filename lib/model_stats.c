@@ -83,6 +83,15 @@ static void on_save_away(struct vcpu *v, const struct kt_event *ev)
 
 /* ---- registers ---- */
 
+/* A direct timer's fall is not published: a later sample finds it low. */
+static void fell_unseen(struct timer_stats *t)
+{
+	if (t->line != 1)
+		return;
+	t->line = 0;
+	t->raised_ns = 0;
+}
+
 static void on_regs(struct kt_model *m, struct vcpu *v, struct timer_stats *t,
 		    const struct kt_event *ev)
 {
@@ -90,6 +99,9 @@ static void on_regs(struct kt_model *m, struct vcpu *v, struct timer_stats *t,
 	t->cval_ticks = ev->regs.cval_ticks;
 	t->cval_fresh = true;
 	if (ev->kind == KT_EV_SAVE) {
+		/* CTL is the hardware's: ISTATUS is the truth. */
+		if ((t->ctl & (KT_CTL_ENABLE | KT_CTL_IMASK | KT_CTL_ISTATUS)) != (KT_CTL_ENABLE | KT_CTL_ISTATUS))
+			fell_unseen(t);
 		v->saves++;
 		on_save_away(v, ev);
 		return;
@@ -180,6 +192,9 @@ static void on_lr(struct kt_model *m, struct timer_stats *t, const struct kt_eve
 		}
 		break;
 	case KT_AT_FOLD_OUT:
+		/* Populate lowered it for a mapped interrupt; only here it is the line again. */
+		if (!(ev->lr.state & KT_LR_LINE))
+			fell_unseen(t);
 		return;
 	}
 	if (value == KT_LR_EMPTY && t->lr != KT_LR_EMPTY && t->low_ns) {
