@@ -333,6 +333,8 @@ int kt_plan_new(struct kt_tracefs *t, const struct kt_capture_opts *opts,
 		err = kt_err(-ENOMEM, "out of memory");
 		goto out;
 	}
+	/* A kernel without it is not an error here, and libbpf would say so on its own. */
+	libbpf_set_print(NULL);
 	b.btf = btf__load_vmlinux_btf();
 	if (libbpf_get_error(b.btf))
 		b.btf = NULL;
