@@ -95,6 +95,7 @@ struct checking {
 	bool started;
 
 	/* on a running host */
+	unsigned int said;
 	pid_t recorder;
 	struct kt_window *window;
 	uint64_t saved;			/* bit per rule whose first violation was written */
@@ -158,6 +159,10 @@ static int block(void *arg, const struct kt_block *b)
 
 	if (c->window && kt_window_block(c->window, b))
 		return -ENOMEM;
+	/* The facts are written when all probes are on. */
+	if (c->window && b->type == KT_BLOCK_FACTS && !c->said++)
+		fprintf(stderr, "kvmtimer-trace: judging%s\n",
+			opt.duration_ns ? "" : " until interrupted");
 	if (b->type != KT_BLOCK_IDENT)
 		return 0;
 	err = start(c);

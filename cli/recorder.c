@@ -28,8 +28,7 @@ struct kt_recorder {
 
 static int open_file(struct kt_recorder *r)
 {
-	struct kt_writer_opts wo = { .max_bytes = r->opts.max_bytes,
-				     .no_index = !strcmp(r->opts.path, "-") };
+	struct kt_writer_opts wo = { .max_bytes = r->opts.max_bytes };
 	int err = kt_writer_create(r->opts.path, r->facts, &wo, &r->w);
 
 	if (!err && r->nr_idents)
