@@ -188,7 +188,10 @@ UNIT_CLI := $(patsubst %,$(O)/obj/cli/%.o,ring escape sandbox tracedat tracedat_
 $(O)/unit/%: $(O)/obj/tests/unit/%.o $(UNIT_CLI) $(O)/libkt.a
 	$(call msg,LD,$@)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -lcmocka -lm
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) -lcmocka -lm
+
+# Its capture is its own.
+$(O)/unit/test_recorder: $(O)/obj/cli/recorder.o $(O)/obj/cli/host.o
 
 unit: $(UNIT)
 

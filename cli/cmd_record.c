@@ -83,7 +83,7 @@ static const struct kt_option options[] = {
 	{ KT_OPT_GROUP, .help = "Buffers and files" },
 	{ KT_OPT_SIZE, 0, "buffer-size", "SIZE", &opt.buffer_bytes, .min = 1, .help = "ring per CPU (2M)" },
 	{ KT_OPT_SIZE, 0, "buffer-total", "SIZE", &opt.buffer_total, .min = 1, .help = "cap over all CPUs: rings shrink to fit (512M)" },
-	{ KT_OPT_SIZE, 0, "max-size", "SIZE", &opt.max_bytes, .min = 64 << 10, .help = "stop when the file is this large" },
+	{ KT_OPT_SIZE, 0, "max-size", "SIZE", &opt.max_bytes, .min = 128 << 10, .help = "stop when the file is this large (at least 128K)" },
 	{ KT_OPT_FLAG, 0, "rotate", .to = &opt.rotate, .help = "at --max-size go on in a new file, keeping one older" },
 	{ KT_OPT_GROUP, .help = "Others" },
 	{ KT_OPT_FLAG, 'q', "quiet", .to = &opt.quiet, .help = "say nothing but errors" },

@@ -209,7 +209,19 @@ int kt_host_facts(struct kt_facts *f)
 
 /* ---- names of VMs ---- */
 
-/* QEMU: -name NAME[,...] or -name guest=NAME[,...]; argv is NUL-separated. */
+/* The value of guest= among comma-separated options; else the first of them. */
+static const char *guest_option(const char *options)
+{
+	const char *p = options;
+
+	while (p && strncmp(p, "guest=", 6)) {
+		p = strchr(p, ',');
+		p = p ? p + 1 : NULL;
+	}
+	return p ? p + 6 : options;
+}
+
+/* QEMU: -name NAME[,...] or -name [...,]guest=NAME[,...]; argv is NUL-separated. */
 static bool qemu_name(const char *argv, size_t len, char *out, size_t size)
 {
 	const char *end = argv + len;
@@ -222,8 +234,7 @@ static bool qemu_name(const char *argv, size_t len, char *out, size_t size)
 		name = p + strlen(p) + 1;
 		if (name >= end)
 			return false;
-		if (!strncmp(name, "guest=", 6))
-			name += 6;
+		name = guest_option(name);
 		comma = strchr(name, ',');
 		snprintf(out, size, "%.*s", comma ? (int)(comma - name) : (int)strlen(name), name);
 		return true;

@@ -26,6 +26,15 @@ struct kt_recorder {
 	bool dirty;			/* events since the last mark */
 };
 
+/* -EFBIG means a full file, which is a good end; a file that was too small from the start is not. */
+static int no_room(const struct kt_recorder *r, int err)
+{
+	if (err != -EFBIG)
+		return err;
+	return kt_err(-E2BIG, "--max-size leaves no room for the host's facts, the identities of %zu "
+		      "vCPUs and the names of %zu VMs: give more", r->nr_idents, r->nr_vms);
+}
+
 static int open_file(struct kt_recorder *r)
 {
 	struct kt_writer_opts wo = { .max_bytes = r->opts.max_bytes };
@@ -36,7 +45,7 @@ static int open_file(struct kt_recorder *r)
 	for (size_t i = 0; !err && i < r->nr_vms; i++)
 		err = kt_writer_name(r->w, &r->vm[i]);
 	r->clock_ns = 0;
-	return err;
+	return no_room(r, err);
 }
 
 int kt_recorder_new(const struct kt_recorder_opts *opts, const struct kt_facts *facts,
@@ -51,6 +60,7 @@ int kt_recorder_new(const struct kt_recorder_opts *opts, const struct kt_facts *
 	r->facts = facts;
 	err = open_file(r);
 	if (err) {
+		kt_writer_abandon(r->w);
 		free(r);
 		return err;
 	}
@@ -78,7 +88,7 @@ static int next_file(struct kt_recorder *r)
 	({							\
 		int err_ = call;				\
 		if (err_ == -EFBIG && !(err_ = next_file(r)))	\
-			err_ = call;				\
+			err_ = no_room(r, call);		\
 		err_;						\
 	})
 
