@@ -277,6 +277,7 @@ static int on_hrt_fire(struct feed *d)
 
 	d->c->fires = v[KT_FV_HRT_PTR];
 	d->c->bg_ns = 0;
+	d->f->stats.emulated_fired += v[KT_FV_HRT_FUNCTION] == KT_FN_EMULATED;
 	if (v[KT_FV_HRT_FUNCTION] != KT_FN_BACKGROUND)
 		return 0;
 	soft = find_soft(d->f, d->c->fires);

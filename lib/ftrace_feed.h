@@ -46,6 +46,7 @@ struct kt_ftrace_stats {
 	uint64_t double_entry;		/* kvm_entry without kvm_exit between, same thread */
 	uint64_t double_exit;
 	uint64_t emulated_maps;		/* timer maps with an emulated timer */
+	uint64_t emulated_fired;	/* hrtimers of emulated timers that fired */
 	uint64_t wfx_exits;		/* exits for a WFI or WFE */
 	uint32_t vcpus;			/* that entered a guest or had timer events */
 	uint32_t entered;		/* of these, that entered a guest */

@@ -9,6 +9,7 @@ enum when {
 	IF_SLEEPS,	/* a WFI was trapped, or a halt ended */
 	IF_WFI_EXITS,	/* the guest left for a WFI or WFE */
 	IF_FTRACE,	/* our own recordings have it in another way */
+	IF_FIRED,	/* the hrtimer of an emulated timer fired */
 	IF_SOFT,	/* a soft timer fired */
 };
 
@@ -27,7 +28,7 @@ static const struct kt_need needs[] = {
 	{ KT_FT_VGIC_UPDATE, KT_EV_VGIC_UPDATE, ALWAYS,
 	  "whether what KVM published reached its interrupt controller" },
 	{ KT_FT_EMULATE, KT_EV_EMULATE, IF_EMULATED, "when emulated timers are due and armed" },
-	{ KT_FT_HRTIMER_EXPIRE, KT_EV_HRTIMER_EXPIRE, IF_EMULATED,
+	{ KT_FT_HRTIMER_EXPIRE, KT_EV_HRTIMER_EXPIRE, IF_FIRED,
 	  "that an emulated timer's interrupt comes from its soft timer" },
 	{ KT_FT_HRT_START, KT_EV_NONE, IF_SOFT,
 	  "whose soft timer fires, where it may be another vCPU's than the one that runs" },
@@ -74,6 +75,8 @@ static bool expected(const struct kt_need *n, const struct kt_holdings *h)
 		return h->ftrace && h->ftrace->wfx_exits;
 	case IF_FTRACE:
 		return h->ftrace;
+	case IF_FIRED:
+		return h->ftrace && h->ftrace->emulated_fired;
 	case IF_SOFT:
 		return h->ftrace && t->by_kind[KT_EV_HRTIMER_EXPIRE];
 	}
