@@ -277,7 +277,7 @@ man: $(MAN)
 
 lint: $(SKELETONS)
 	$(Q)shellcheck -x -e SC1091,SC2016,SC2034,SC2154 scripts/lab scripts/deps scripts/demo scripts/fuzz scripts/cover scripts/kernel-test scripts/check-quality scripts/bench-* scripts/completion.bash \
-		.ci/run tests/lib.sh tests/cli/*.t tests/lab/*.t tests/golden/*.t tests/check/*.t tests/machine/*.t tests/build/*.t tests/proof/*.t
+		.ci/run tests/lib.sh tests/cli/*.t tests/lab/*.t tests/golden/*.t tests/check/*.t tests/text/*.t tests/machine/*.t tests/build/*.t tests/proof/*.t
 	$(Q)cppcheck --quiet --std=c11 --error-exitcode=1 --enable=warning,portability --inline-suppr \
 		--suppress=missingIncludeSystem -Iinclude -Ilib -Icli -DKT_WITH_BPF=1 -DKT_WITH_FTRACE=1 '-DKT_VERSION="x"' lib cli
 	$(Q)clang-tidy --quiet $(LIB_SRC) $(filter-out cli/source_bpf.c,$(CLI_SRC)) -- -std=gnu11 -Iinclude -Ilib -Icli -isystem $(O)/bpf \

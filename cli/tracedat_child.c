@@ -61,6 +61,7 @@ struct reading {
 	struct layout layout[KT_FT_NR];
 	struct stream *stream, **heap;
 	int nr_cpus, heap_n;
+	struct place type;
 	uint64_t others, unreadable, records;
 	struct {
 		uint64_t address, value;
@@ -145,6 +146,7 @@ static bool learn_event(struct reading *r, unsigned int id)
 		if (!l->field[i].size && !(e->field[i].flags & KT_FF_OPTIONAL))
 			return false;
 	}
+	r->type = place_of(tep_find_common_field(event, "common_type"));
 	l->pid = place_of(tep_find_common_field(event, "common_pid"));
 	l->flags = place_of(tep_find_common_field(event, "common_flags"));
 	if (!l->pid.size)
@@ -266,13 +268,12 @@ static bool advance(struct reading *r, struct stream *s)
 	struct tep_record *rec;
 
 	while ((rec = tracecmd_read_data(r->handle, s->cpu))) {
-		unsigned int type = 0, id = KT_FT_NONE;
+		unsigned int id = KT_FT_NONE;
 		bool ours = false;
+		uint64_t type;
 
-		if (rec->size >= 2) {
-			type = (unsigned int)tep_data_type(r->tep, rec);
-			id = type < TYPES ? r->id_of_type[type] : KT_FT_NONE;
-		}
+		if (load(rec, &r->type, &type) && type < TYPES)
+			id = r->id_of_type[type];
 		if (rec->missed_events) {
 			/* Negative: how many is not known. */
 			s->losing = true;

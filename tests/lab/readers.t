@@ -21,6 +21,8 @@ same() {
 		/^ident/ { for (i = 3; i <= NF; i++) { split($i, f, "="); if (f[1] == "tid") tid[$2] = f[2]; if (f[1] == "vcpu_id") id[$2] = f[2] } }
 		/^[0-9]/ && $4 !~ /^(offset|vcpu_gone|wire|lr|irqchip)/ {
 			who = tid[$3] ? tid[$3] "." id[$3] : $3
+			if ($4 ~ /host-irq|soft-timer/)
+				who = who "/irq"
 			out = $4
 			for (i = 5; i <= NF; i++)
 				if ($i !~ /^(esr|flags|daif|ptr|expires_ns|offset_gen|emul_|reason|traced_vcpu)/) out = out " " $i
@@ -28,8 +30,8 @@ same() {
 		}'
 }
 
-# per_vcpu FILE: the sequence of each vCPU, told apart by its thread.  Events of two CPUs
-# within one tick of a clock may swap; within a vCPU the order is fixed.
+# per_vcpu FILE: the sequence of each vCPU and context, told apart by its thread.  An
+# interrupt may come between two tracers of one tracepoint, so contexts stand apart.
 per_vcpu() {
 	same "$1" | sort -s -k1,1
 }
