@@ -78,8 +78,8 @@ bounded brackets 0 'longer than 8192'
 bounded many-brackets 0 '100 lines cannot be read'
 { echo "$good"; head -c 2000000 /dev/urandom; } >rubbish
 bounded rubbish 0 'lines cannot be read'
-{ echo "$good"; head -c 60 <<<"$good"; } >cut
-bounded cut 0 '1 lines cannot be read and were skipped; the first is line 2'
+{ echo "$good"; head -c 60 <<<"$good"; } >cut-line
+bounded cut-line 0 '1 lines cannot be read and were skipped; the first is line 2'
 printf '%s\0\n%s\n' "$good" "$good" >nul
 bounded nul 0 'events: 1 on 1 CPUs'
 for i in $(seq 0 38 8191); do printf ' t-%d [%05d] d.... 1.%06d: kvm_entry: PC: 0x1\nCPU:%d [LOST 5 EVENTS]\n' $((i + 1)) "$i" "$i" "$i"; done >many-cpus
