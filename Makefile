@@ -199,7 +199,7 @@ export KT_BUILD = $(abspath $(O))
 
 # Everything that needs no lab.
 check: all unit $(O)/walk $(O)/synth check-headers docs-check
-	$(Q)scripts/run-tests $(UNIT) tests/golden/*.t tests/check/*.t tests/text/*.t tests/cli/*.t tests/machine/*.t
+	$(Q)scripts/run-tests $(UNIT) tests/golden/*.t tests/check/*.t tests/text/*.t tests/cli/*.t tests/machine/*.t tests/kernel-patch/*.t
 
 # All orders of steps of the reference machine, by SPIN; KT_PROOF_DEPTH=16 looks further.
 proof: all $(O)/walk
@@ -214,7 +214,7 @@ test:
 	$(Q)$(MAKE) --no-print-directory test-all
 
 test-all: all unit $(O)/walk $(O)/synth $(O)/mutate arm64 check-headers docs-check
-	$(Q)scripts/run-tests $(UNIT) tests/golden/*.t tests/check/*.t tests/text/*.t tests/cli/*.t tests/machine/*.t tests/build/*.t tests/proof/*.t tests/lab/*.t
+	$(Q)scripts/run-tests $(UNIT) tests/golden/*.t tests/check/*.t tests/text/*.t tests/cli/*.t tests/machine/*.t tests/kernel-patch/*.t tests/build/*.t tests/proof/*.t tests/lab/*.t
 
 # Builds the tool several times over, so it is not part of check.
 build-test:
@@ -277,7 +277,7 @@ man: $(MAN)
 
 lint: $(SKELETONS)
 	$(Q)shellcheck -x -e SC1091,SC2016,SC2034,SC2154 scripts/lab scripts/deps scripts/demo scripts/fuzz scripts/cover scripts/kernel-test scripts/check-quality scripts/bench-* scripts/completion.bash \
-		.ci/run tests/lib.sh tests/cli/*.t tests/lab/*.t tests/golden/*.t tests/check/*.t tests/text/*.t tests/machine/*.t tests/build/*.t tests/proof/*.t
+		.ci/run kernel-patch/check tests/lib.sh tests/cli/*.t tests/lab/*.t tests/golden/*.t tests/check/*.t tests/text/*.t tests/machine/*.t tests/kernel-patch/*.t tests/build/*.t tests/proof/*.t
 	$(Q)cppcheck --quiet --std=c11 --error-exitcode=1 --enable=warning,portability --inline-suppr \
 		--suppress=missingIncludeSystem -Iinclude -Ilib -Icli -DKT_WITH_BPF=1 -DKT_WITH_FTRACE=1 '-DKT_VERSION="x"' lib cli
 	$(Q)clang-tidy --quiet $(LIB_SRC) $(filter-out cli/source_bpf.c,$(CLI_SRC)) -- -std=gnu11 -Iinclude -Ilib -Icli -isystem $(O)/bpf \
