@@ -55,7 +55,7 @@ is $rc 0 "the base passes"
 like "$out" "exactly those it was made for" "and is recognised"
 like "$out" "already applied: none of 2" "nothing is applied"
 like "$out" "patches 1 to 2 apply" "everything applies"
-like "$out" "checkpatch --strict has seen 2 patches" "checkpatch ran; layout in a trace header is let pass"
+like "$out" "checkpatch --strict has nothing to say to 2 patches" "checkpatch ran; layout in a trace header is let pass"
 
 run "$(tree half one)"
 is $rc 0 "a tree with the first patch passes"
@@ -111,6 +111,18 @@ like "$out" "patches 1 to 2 apply" "make check KSRC=DIR does the same"
 run
 is $rc 0 "without a source the series are checked by themselves"
 like "$out" "whether the series apply was not checked" "and what was not checked is said"
+
+mkdir "$tmp/kp/linux-9.9/controls"
+git -C "$tmp/git" diff base one >"$tmp/kp/linux-9.9/controls/good.patch"
+run "$(tree with-controls base)"
+is $rc 0 "a control that applies passes"
+like "$out" "1 controls apply, each alone" "and is counted"
+git -C "$tmp/git" diff one base >"$tmp/kp/linux-9.9/controls/worse.patch"
+run "$(tree with-controls base)"
+is $rc 1 "a control that does not apply fails"
+unlike "$out" "controls apply" "nothing is claimed"
+like "$out" "control worse does not apply: .*virt/timer.c" "and is named"
+rm -r "$tmp/kp/linux-9.9/controls"
 
 CHECKPATCH=$tmp/nothing KT_LAB_CACHE=$tmp/nothing run
 like "$out" "checkpatch: skipped" "without a checkpatch that is said"
