@@ -73,7 +73,7 @@ order() {
 # No interrupt controller in the kernel: is every change of the line told before the guest goes on?
 user() {
 	trace_on
-	seen=$(guest --gic none --log-irq $G scenario=uirq n=100 limit=100)
+	seen=$(guest --gic none --log-irq $G scenario=uirq n=100 limit=100000000)
 	trace_off /tmp/trace
 	if [ -z "$seen" ]; then
 		echo "user: $(grep -v device_irq_level /tmp/err)"
@@ -89,12 +89,12 @@ user() {
 
 # Ten thousand periods each; a period that is lost ends in ok=0 after 200 s.
 loss() {
-	echo "loss, periodic:          $(guest --gic 2 $G scenario=periodic n=10000 period=1000 limit=200)"
-	echo "loss, periodic, WFI:     $(guest --gic 2 $G scenario=periodic n=10000 period=1000 wfi=1 limit=200)"
-	echo "loss, WFI wake-up:       $(guest --gic 2 $G scenario=wfi n=10000 us=500 limit=200)"
-	echo "loss, exit before EOI:   $(guest --gic 2 $G scenario=periodic n=10000 period=1000 hexit=1 limit=200)"
-	echo "loss, two vCPUs:         $(guest --gic 2 --vcpus 2 $G scenario=periodic n=10000 period=2000 limit=200)"
-	echo "loss, two vCPUs, WFI:    $(guest --gic 2 --vcpus 2 $G scenario=periodic n=10000 period=2000 wfi=1 limit=200)"
+	echo "loss, periodic:          $(guest --gic 2 $G scenario=periodic n=10000 period=1000 limit=200000000)"
+	echo "loss, periodic, WFI:     $(guest --gic 2 $G scenario=periodic n=10000 period=1000 wfi=1 limit=200000000)"
+	echo "loss, WFI wake-up:       $(guest --gic 2 $G scenario=wfi n=10000 us=500 limit=200000000)"
+	echo "loss, exit before EOI:   $(guest --gic 2 $G scenario=periodic n=10000 period=1000 hexit=1 limit=200000000)"
+	echo "loss, two vCPUs:         $(guest --gic 2 --vcpus 2 $G scenario=periodic n=10000 period=2000 limit=200000000)"
+	echo "loss, two vCPUs, WFI:    $(guest --gic 2 --vcpus 2 $G scenario=periodic n=10000 period=2000 wfi=1 limit=200000000)"
 }
 
 [ $# -gt 0 ] || set -- cancel order user loss
