@@ -21,7 +21,8 @@
 
 /* ---- a capture that gives what the test put here ---- */
 
-struct kt_capture {
+struct canned {
+	struct kt_capture base;
 	struct kt_ident *idents;
 	size_t nr_idents;
 	struct kt_event *events;
@@ -29,8 +30,9 @@ struct kt_capture {
 	unsigned int new_files;
 };
 
-int kt_capture_drain(struct kt_capture *c, uint64_t now_ns, const struct kt_capture_sink *sink)
+int kt_capture_drain(struct kt_capture *base, uint64_t now_ns, const struct kt_capture_sink *sink)
 {
+	struct canned *c = (struct canned *)base;
 	int err = c->nr_idents ? sink->idents(sink->rings.arg, c->idents, c->nr_idents) : 0;
 
 	(void)now_ns;
@@ -39,14 +41,16 @@ int kt_capture_drain(struct kt_capture *c, uint64_t now_ns, const struct kt_capt
 	return err;
 }
 
-uint64_t kt_capture_watermark_ns(const struct kt_capture *c)
+uint64_t kt_capture_watermark_ns(const struct kt_capture *base)
 {
+	const struct canned *c = (const struct canned *)base;
+
 	return c->nr_events ? c->events[c->nr_events - 1].ts_ns : 0;
 }
 
-void kt_capture_new_file(struct kt_capture *c)
+void kt_capture_new_file(struct kt_capture *base)
 {
-	c->new_files++;
+	((struct canned *)base)->new_files++;
 }
 
 /* ---- helpers ---- */
@@ -113,7 +117,7 @@ static struct counts read_back(const char *path)
 
 static void each_vm_is_named_once(void **state)
 {
-	struct kt_capture c = { .nr_idents = 5000 };
+	struct canned c = { .nr_idents = 5000 };
 	struct kt_recorder *r;
 	struct counts got;
 
@@ -122,7 +126,7 @@ static void each_vm_is_named_once(void **state)
 	r = recorder(0, false, NULL);
 	assert_non_null(r);
 	for (int pass = 0; pass < 3; pass++)
-		assert_int_equal(kt_recorder_pass(r, &c), 0);
+		assert_int_equal(kt_recorder_pass(r, &c.base), 0);
 	assert_int_equal(kt_recorder_vms(r), 2500);
 	assert_int_equal(kt_recorder_close(r, NULL), 0);
 	got = read_back(PATH);
@@ -133,7 +137,7 @@ static void each_vm_is_named_once(void **state)
 
 static void a_new_file_knows_everybody_as_last_seen(void **state)
 {
-	struct kt_capture c = { .nr_idents = 100, .nr_events = 2048 };
+	struct canned c = { .nr_idents = 100, .nr_events = 2048 };
 	struct kt_recorder *r;
 	struct counts got;
 
@@ -146,12 +150,12 @@ static void a_new_file_knows_everybody_as_last_seen(void **state)
 						 .sub = KT_SUB(KT_TIMER_NONE, 0) };
 	r = recorder(200000, true, NULL);
 	assert_non_null(r);
-	assert_int_equal(kt_recorder_pass(r, &c), 0);
+	assert_int_equal(kt_recorder_pass(r, &c.base), 0);
 	c.idents[0].tid = 4711;
-	assert_int_equal(kt_recorder_pass(r, &c), 0);
+	assert_int_equal(kt_recorder_pass(r, &c.base), 0);
 	c.nr_idents = 0;
 	while (!c.new_files)
-		assert_int_equal(kt_recorder_pass(r, &c), 0);
+		assert_int_equal(kt_recorder_pass(r, &c.base), 0);
 	assert_int_equal(kt_recorder_close(r, NULL), 0);
 	got = read_back(PATH);
 	assert_int_equal(got.idents, 100);
@@ -165,13 +169,13 @@ static void a_new_file_knows_everybody_as_last_seen(void **state)
 
 static void a_full_file_is_a_good_end(void **state)
 {
-	struct kt_capture c = { .nr_idents = 5000 };
+	struct canned c = { .nr_idents = 5000 };
 	struct kt_recorder *r = recorder(200000, false, NULL);
 
 	(void)state;
 	c.idents = make_idents(c.nr_idents);
 	assert_non_null(r);
-	assert_int_equal(kt_recorder_pass(r, &c), -EFBIG);
+	assert_int_equal(kt_recorder_pass(r, &c.base), -EFBIG);
 	assert_int_equal(kt_recorder_close(r, NULL), 0);
 	read_back(PATH);
 	free(c.idents);
@@ -179,7 +183,7 @@ static void a_full_file_is_a_good_end(void **state)
 
 static void a_file_too_small_for_its_head_is_none(void **state)
 {
-	struct kt_capture c = { .nr_idents = 5000 };
+	struct canned c = { .nr_idents = 5000 };
 	struct kt_recorder *r;
 
 	(void)state;
@@ -190,7 +194,7 @@ static void a_file_too_small_for_its_head_is_none(void **state)
 	c.idents = make_idents(c.nr_idents);
 	r = recorder(200000, true, NULL);
 	assert_non_null(r);
-	assert_int_equal(kt_recorder_pass(r, &c), -E2BIG);
+	assert_int_equal(kt_recorder_pass(r, &c.base), -E2BIG);
 	assert_non_null(strstr(said, "--max-size leaves no room"));
 	kt_recorder_close(r, NULL);
 	unlink(PATH ".old");
