@@ -181,7 +181,8 @@ static int take_tracepoints(struct kt_plan_build *b)
 		enum kt_ftrace_id id;
 		int err;
 
-		if (row->how != KT_HOW_RAW_TP)
+		/* Those that only some kernels have are BPF's; here probes see the same. */
+		if (row->how != KT_HOW_RAW_TP || row->group == KT_GROUP_TRACEPOINT)
 			continue;
 		id = kt_ftrace_find(row->target, strlen(row->target));
 		if (b->opts->calls && id != KT_FT_ENTRY && id != KT_FT_EXIT)
