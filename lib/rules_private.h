@@ -255,7 +255,7 @@ static inline unsigned int lr_value(const struct kt_event *ev)
 /* The timer is one that KVM keeps in the hardware, by the last map; unknown counts as yes. */
 static inline bool direct_by_map(const struct rule_vcpu *v, uint8_t timer)
 {
-	return v->map[0] == -2 || v->map[0] == timer || v->map[1] == timer;
+	return v->map[0] == -2 || v->map[0] == (int8_t)timer || v->map[1] == (int8_t)timer;
 }
 
 static inline bool captured(const struct at *a, unsigned int kind)
