@@ -216,8 +216,10 @@ static void sort_marks(const struct kt_timeline *t, struct marks *m)
 	m->at = 0;
 	m->n = kt_timeline_nr_events(t);
 	m->mark = calloc(m->n ? m->n : 1, sizeof(*m->mark));
-	if (!m->mark)
+	if (!m->mark) {
 		m->n = 0;
+		return;
+	}
 	for (size_t i = 0; i < m->n; i++) {
 		m->mark[i].event = i;
 		kt_timeline_event(t, i, &m->mark[i].vcpu);

@@ -142,6 +142,8 @@ void kt_rules_free(struct kt_rules *r)
 {
 	if (!r)
 		return;
+	for (uint32_t i = 0; i < r->nr_vcpus; i++)
+		free(r->vcpu[i].more);
 	free(r->tally);
 	free(r->exercised);
 	free(r->vcpu);
@@ -231,9 +233,11 @@ static void feed_gap(struct kt_rules *r, const struct kt_event *ev)
 
 		if (v->gone || (ev->pcpu != KT_STREAM_SIDE && v->pcpu != ev->pcpu && v->loaded))
 			continue;
-		for (unsigned int t = 0; t < KT_TIMER_NR; t++)
-			r->voided += v->timer[t].owe_rise + v->timer[t].owe_fall +
-				     v->timer[t].soft_owed + v->timer[t].flushed;
+		for (unsigned int k = 0; k < nr_timers(v); k++) {
+			const struct rule_timer *t = timer_of(v, k);
+
+			r->voided += t->owe_rise + t->owe_fall + t->soft_owed + t->flushed;
+		}
 		kt_rules_forget(v);
 	}
 	if (ev->pcpu == KT_STREAM_SIDE)
@@ -273,6 +277,21 @@ static inline void take(struct kt_rules_all *all, struct at *a)
 		v->pcpu = ev->pcpu;
 }
 
+/* Events that are a timer's: steps about them look at it. */
+#define TIMER_KINDS (1u << KT_EV_UPDATE_IRQ | 1u << KT_EV_VGIC_UPDATE | 1u << KT_EV_WIRE |         \
+		     1u << KT_EV_SAVE | 1u << KT_EV_RESTORE | 1u << KT_EV_OFFSET | 1u << KT_EV_LR |    \
+		     1u << KT_EV_IRQCHIP | 1u << KT_EV_HRTIMER_EXPIRE | 1u << KT_EV_EMULATE)
+
+static int nest(struct rule_vcpu *v)
+{
+	v->more = calloc(2, sizeof(*v->more));
+	if (!v->more)
+		return -ENOMEM;
+	for (unsigned int i = KT_HVTIMER; i < KT_TIMER_NR; i++)
+		kt_rules_unknown(timer_of(v, i));
+	return 0;
+}
+
 int kt_rules_feed(struct kt_rules *r, const struct kt_event *ev, size_t n)
 {
 	struct at a = { .r = r };
@@ -293,7 +312,14 @@ int kt_rules_feed(struct kt_rules *r, const struct kt_event *ev, size_t n)
 		if (a.vcpu == UINT32_MAX)
 			return -ENOMEM;
 		a.v = &r->vcpu[a.vcpu];
-		a.t = a.timer < KT_TIMER_NR ? &a.v->timer[a.timer] : NULL;
+		if ((a.timer == KT_HVTIMER || a.timer == KT_HPTIMER) && !a.v->more && nest(a.v))
+			return -ENOMEM;
+		a.t = a.timer < KT_TIMER_NR ? timer_of(a.v, a.timer) : NULL;
+		/* Not a timer that KVM has: a file may say anything. */
+		if (!a.t && TIMER_KINDS >> ev->kind & 1) {
+			r->totals.nobody++;
+			continue;
+		}
 		/* Put while a gap is open: it may be running where events are lost. */
 		if (ev->ts_ns <= r->gap_until_ns && !a.v->loaded)
 			kt_rules_forget(a.v);

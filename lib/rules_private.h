@@ -99,7 +99,8 @@ struct rule_timer {
 
 struct rule_vcpu {
 	struct kt_ident id;	/* who = 0: not arrived */
-	struct rule_timer timer[KT_TIMER_NR];
+	struct rule_timer timer[2];	/* ptimer, vtimer */
+	struct rule_timer *more;	/* hvtimer, hptimer: only with nested guests */
 	struct pending_pair pair[3];	/* by enum kt_at */
 	uint64_t entry_ns, exit_ns, handler_ns, blocked_ns, bg_ns, map_ns, reset_ns;
 	uint64_t entry_pc, exit_pc, user_ns, load_ns;
@@ -213,7 +214,12 @@ static inline void judge(struct at *a, bool good, uint64_t from_ns, const char *
 /* The two of the hypervisor exist only in nested guests. */
 static inline unsigned int nr_timers(const struct rule_vcpu *v)
 {
-	return v->nested ? KT_TIMER_NR : 2;
+	return v->more ? KT_TIMER_NR : 2;
+}
+
+static inline struct rule_timer *timer_of(const struct rule_vcpu *v, unsigned int timer)
+{
+	return timer < 2 ? (struct rule_timer *)&v->timer[timer] : &v->more[timer - 2];
 }
 
 static inline unsigned int context(const struct kt_event *ev)
@@ -266,6 +272,7 @@ static inline bool captured(const struct at *a, unsigned int kind)
 /* State after the event: rules_state.c. */
 void kt_rules_advance(struct at *a);
 void kt_rules_forget(struct rule_vcpu *v);
+void kt_rules_unknown(struct rule_timer *t);
 
 /* Step functions, by the file that has them. */
 #define KT_STEPS(X)                                                                                \

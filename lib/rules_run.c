@@ -15,7 +15,7 @@ void kt_step_alternate(struct at *a)
 void kt_step_load_before_entry(struct at *a)
 {
 	for (unsigned int i = 0; i < nr_timers(a->v); i++) {
-		const struct rule_timer *t = &a->v->timer[i];
+		const struct rule_timer *t = timer_of(a->v, i);
 
 		if (t->role != ROLE_DIRECT || t->regs == REGS_UNKNOWN)
 			continue;
@@ -52,7 +52,7 @@ void kt_step_lazy(struct at *a)
 static void must_be_loaded(struct at *a)
 {
 	for (unsigned int i = 0; i < nr_timers(a->v); i++) {
-		const struct rule_timer *t = &a->v->timer[i];
+		const struct rule_timer *t = timer_of(a->v, i);
 
 		if (t->role != ROLE_DIRECT || t->regs == REGS_UNKNOWN)
 			continue;
@@ -104,10 +104,10 @@ void kt_step_host_side(struct at *a)
 	if (a->ev->kind != KT_EV_USER_EXIT)
 		return;
 	for (unsigned int i = 0; i < nr_timers(a->v); i++) {
-		if (v->timer[i].role != ROLE_DIRECT || v->timer[i].regs == REGS_UNKNOWN)
+		if (timer_of(v, i)->role != ROLE_DIRECT || timer_of(v, i)->regs == REGS_UNKNOWN)
 			continue;
 		a->timer = i;
-		judge(a, v->timer[i].regs == REGS_SAVED, v->exit_ns,
+		judge(a, timer_of(v, i)->regs == REGS_SAVED, v->exit_ns,
 		      "left for user space with a timer still in the hardware");
 	}
 }
@@ -232,7 +232,7 @@ static void judge_sleep(struct at *a, bool expired)
 	if (!v->blocked_ns || !captured(a, KT_EV_BG_EXPIRE))
 		return;
 	for (unsigned int i = 0; i < nr_timers(a->v); i++) {
-		const struct rule_timer *t = &v->timer[i];
+		const struct rule_timer *t = timer_of(v, i);
 		bool over = fires(t->ctl) || (t->deadline_ns && t->deadline_ns < v->blocked_ns);
 		uint64_t due_ns;
 
@@ -350,7 +350,7 @@ void kt_step_reset_low(struct at *a)
 	if (a->ev->kind == KT_EV_MAP && (context(a->ev) != KT_AT_TASK || a->v->reset_maps != 1))
 		return;
 	for (unsigned int i = 0; i < nr_timers(a->v); i++) {
-		struct rule_timer *t = &a->v->timer[i];
+		struct rule_timer *t = timer_of(a->v, i);
 
 		if (!t->line && t->published_ns >= a->v->reset_ns) {
 			a->timer = i;

@@ -7,23 +7,30 @@
 
 #include "rules_private.h"
 
+/* Nothing is known of it; the rest of it is 0. */
+void kt_rules_unknown(struct rule_timer *t)
+{
+	t->line = t->load_level = t->phys = t->user = t->evaluated = NO_LEVEL;
+	t->wire = t->fold_wire = t->line_at_flush = NO_LEVEL;
+}
+
 void kt_rules_forget(struct rule_vcpu *v)
 {
+	struct rule_timer *more = v->more;
 	struct kt_ident id = v->id;
 	bool ran = v->ran, nested = v->nested;
 
 	memset(v, 0, sizeof(*v));
 	v->id = id;
+	v->more = more;
+	if (more)
+		memset(more, 0, 2 * sizeof(*more));
 	v->ran = ran;
 	v->nested = nested;
 	v->in_guest = NO_LEVEL;
 	memset(v->map, -2, sizeof(v->map));
-	for (unsigned int i = 0; i < KT_TIMER_NR; i++) {
-		struct rule_timer *t = &v->timer[i];
-
-		t->line = t->load_level = t->phys = t->user = t->evaluated = NO_LEVEL;
-		t->wire = t->fold_wire = t->line_at_flush = NO_LEVEL;
-	}
+	for (unsigned int i = 0; i < nr_timers(v); i++)
+		kt_rules_unknown(timer_of(v, i));
 }
 
 static uint64_t deadline(const struct at *a, const struct rule_timer *t)
@@ -51,8 +58,8 @@ static void on_map(struct at *a)
 	v->map_ns = a->ev->ts_ns;
 	if (v->reset_ns && v->reset_maps < 2)
 		v->reset_maps++;
-	for (unsigned int i = 0; i < KT_TIMER_NR; i++) {
-		struct rule_timer *t = &v->timer[i];
+	for (unsigned int i = 0; i < nr_timers(v); i++) {
+		struct rule_timer *t = timer_of(v, i);
 
 		t->map_since = true;
 		t->load_level = NO_LEVEL;
@@ -128,8 +135,8 @@ static void on_save(struct at *a)
 	else if (r->flags & KT_SAVE_KNOWN && !v->excused && v->in_guest == 0)
 		v->owe_user = true;
 	/* A put cancels soft timers of emulated timers. */
-	for (unsigned int i = 0; i < KT_TIMER_NR; i++)
-		v->timer[i].soft_due_ns = 0;
+	for (unsigned int i = 0; i < nr_timers(v); i++)
+		timer_of(v, i)->soft_due_ns = 0;
 	if (r->flags & KT_SAVE_BLOCKING) {
 		v->slept_since_exit = true;
 		v->blocked_ns = a->ev->ts_ns;
@@ -267,7 +274,7 @@ static void on_entry(struct at *a)
 		return;
 	v->lr_busy = false;
 	for (unsigned int i = 0; i < nr_timers(v); i++) {
-		struct rule_timer *t = &v->timer[i];
+		struct rule_timer *t = timer_of(v, i);
 
 		t->handled = 0;
 		t->flush_fresh = false;
@@ -291,7 +298,7 @@ static void on_exit(struct at *a)
 	v->exit_pc = r->pc;
 	v->owe_wfx = r->code == KT_EXIT_TRAP && v->exit_ec == EC_WFX;
 	for (unsigned int i = 0; v->lr_busy && i < nr_timers(v); i++)
-		v->timer[i].flushed = v->timer[i].flush_fresh = false;
+		timer_of(v, i)->flushed = timer_of(v, i)->flush_fresh = false;
 }
 
 static void on_user_exit(struct at *a)
@@ -320,8 +327,8 @@ static void on_reset(struct at *a)
 	v->reset_maps = 0;
 	v->excused = true;
 	v->owe_user = false;
-	for (unsigned int i = 0; i < KT_TIMER_NR; i++) {
-		struct rule_timer *t = &v->timer[i];
+	for (unsigned int i = 0; i < nr_timers(v); i++) {
+		struct rule_timer *t = timer_of(v, i);
 
 		t->reset = v->ran && t->line != NO_LEVEL && t->role != ROLE_UNKNOWN;
 		t->evaluated = t->phys = t->wire = NO_LEVEL;

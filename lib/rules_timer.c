@@ -135,7 +135,7 @@ void kt_step_rise_before_leave(struct at *a)
 		return;
 	}
 	for (unsigned int i = 0; i < nr_timers(a->v); i++) {
-		t = &a->v->timer[i];
+		t = timer_of(a->v, i);
 		if (!t->owe_rise || t->regs != REGS_LOADED)
 			continue;
 		t->owe_rise = false;
@@ -165,7 +165,7 @@ void kt_step_late_fall(struct at *a)
 		return;
 	}
 	for (unsigned int i = 0; i < nr_timers(a->v); i++) {
-		t = &a->v->timer[i];
+		t = timer_of(a->v, i);
 		if (!t->owe_fall || t->regs != REGS_LOADED || !a->r->maps_seen)
 			continue;
 		t->owe_fall = false;
@@ -393,7 +393,7 @@ void kt_step_soft_expiry(struct at *a)
 		return;
 	}
 	for (unsigned int i = 0; a->v->soft_waits && i < nr_timers(a->v); i++) {
-		t = &a->v->timer[i];
+		t = timer_of(a->v, i);
 		if (!t->soft_owed || a->ev->ts_ns < t->soft_ns + MISSING_NS)
 			continue;
 		t->soft_owed = false;
@@ -417,7 +417,7 @@ void kt_step_soft_arm(struct at *a)
 		return;
 	}
 	for (unsigned int i = 0; captured(a, KT_EV_HRTIMER_EXPIRE) && a->v->soft_waits && i < nr_timers(a->v); i++) {
-		t = &a->v->timer[i];
+		t = timer_of(a->v, i);
 		if (!t->soft_due_ns || a->ev->ts_ns < t->soft_due_ns + MISSING_NS)
 			continue;
 		a->timer = i;
@@ -460,7 +460,7 @@ void kt_step_evaluated_at_load(struct at *a)
 		if (a->v->map[2] != (int)i && a->v->map[3] != (int)i)
 			continue;
 		a->timer = i;
-		judge(a, a->v->timer[i].evaluated_ns >= a->v->load_ns, a->v->load_ns,
+		judge(a, timer_of(a->v, i)->evaluated_ns >= a->v->load_ns, a->v->load_ns,
 		      "loaded without evaluating an emulated timer");
 	}
 }
@@ -469,7 +469,7 @@ void kt_step_evaluated_at_load(struct at *a)
 void kt_step_evaluated_level(struct at *a)
 {
 	for (unsigned int i = 0; i < nr_timers(a->v); i++) {
-		const struct rule_timer *t = &a->v->timer[i];
+		const struct rule_timer *t = timer_of(a->v, i);
 
 		if (t->role != ROLE_EMULATED || t->evaluated == NO_LEVEL || t->line == NO_LEVEL)
 			continue;

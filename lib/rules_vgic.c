@@ -152,7 +152,7 @@ void kt_step_lr_transition(struct at *a)
 static void flushed_then(struct at *a, const char *seen)
 {
 	for (unsigned int i = 0; i < nr_timers(a->v); i++) {
-		const struct rule_timer *t = &a->v->timer[i];
+		const struct rule_timer *t = timer_of(a->v, i);
 
 		/* With all registers empty an entry that is given up needs no fold. */
 		if (t->flushed && t->flush_lr) {
@@ -190,7 +190,7 @@ void kt_step_fold_pairs(struct at *a)
 		return;
 	case KT_EV_ENTRY:
 		for (unsigned int i = 0; i < nr_timers(a->v); i++) {
-			t = &a->v->timer[i];
+			t = timer_of(a->v, i);
 			a->timer = i;
 			if (t->folding)
 				kt_broke(a, t->fold_ns, "entered in the middle of a fold");
@@ -199,6 +199,8 @@ void kt_step_fold_pairs(struct at *a)
 		}
 		return;
 	}
+	if (!t)
+		return;
 	switch (context(a->ev)) {
 	case KT_AT_FLUSH:
 		if (t->flushed && t->flush_lr)
@@ -283,7 +285,7 @@ void kt_step_active_mirror(struct at *a)
 	if (!a->r->maps_seen)
 		return;
 	for (unsigned int i = 0; i < nr_timers(a->v); i++) {
-		const struct rule_timer *t = &a->v->timer[i];
+		const struct rule_timer *t = timer_of(a->v, i);
 
 		if (!t->flush_fresh || !t->flush_lr || !t->flush_hw || t->phys == NO_LEVEL)
 			continue;
@@ -302,7 +304,7 @@ void kt_step_phys_at_load(struct at *a)
 		return;
 	/* Both timers are published and written before the registers of either move. */
 	for (unsigned int i = 0; i < 2; i++) {
-		const struct rule_timer *other = &a->v->timer[i];
+		const struct rule_timer *other = timer_of(a->v, i);
 
 		if (other == t || a->v->map[0] == -2 || !direct_by_map(a->v, i) || other->regs != REGS_SAVED)
 			continue;
@@ -323,7 +325,7 @@ void kt_step_phys_idle(struct at *a)
 	    (a->ev->kind == KT_EV_EXIT && !user_irqchip(a->v)))
 		return;
 	for (unsigned int i = 0; i < nr_timers(a->v); i++) {
-		const struct rule_timer *t = &a->v->timer[i];
+		const struct rule_timer *t = timer_of(a->v, i);
 
 		if (t->phys == NO_LEVEL || t->line == NO_LEVEL)
 			continue;
