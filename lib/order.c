@@ -440,7 +440,8 @@ static void drop_rest(struct kt_order *o)
 
 		o->late += left;
 		advance(o, s, left);
-		release_held(o, o->done);
+		if (o->done)
+			release_held(o, o->done);
 		o->done = NULL;
 	}
 	o->late += o->side.n - o->side.at;

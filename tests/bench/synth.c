@@ -168,5 +168,7 @@ int main(int argc, char **argv)
 	}
 	if (!err)
 		err = kt_writer_close(w, facts);
+	kt_facts_free(facts);
+	free(cpu);
 	return err ? 1 : 0;
 }

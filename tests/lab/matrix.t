@@ -19,8 +19,7 @@ check_attribution() {
 	"$kt" report --json "$d/two-vms.data" >"$report"
 	is "$(number "$report" unattributed_timer)" 0 "$cell: two VMs: every timer event is attributed"
 	# One more may rise before the guest has turned its timer off.
-	is "$(grep -cE '"rises":6[0-2],' "$report")" 4 "$cell: two VMs: each vCPU's line rose once for each of its 60 interrupts" \
-		"$(grep '"rises"' "$report")"
+	is "$(grep -cE '"rises":6[0-2],' "$report")" 4 "$cell: two VMs: each vCPU's line rose once for each of its 60 interrupts"
 	"$kt" dump "$d/two-vms.data" >"$d/two-vms.txt"
 	updates "$cell: two VMs" "$d/two-vms.txt" "$d/two-vms.by-vcpu" "$(kind_count "$report" lost_by_kind update_irq)"
 	is "$(wc -l <"$tmp/theirs")" 4 "$cell: two VMs: four vCPUs were seen"
