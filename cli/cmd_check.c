@@ -96,7 +96,6 @@ struct checking {
 
 	/* on a running host */
 	unsigned int said;
-	pid_t recorder;
 	struct kt_window *window;
 	uint64_t saved;			/* bit per rule whose first violation was written */
 	size_t pending;			/* rule waiting for what comes after its violation, + 1 */
@@ -123,8 +122,6 @@ static void save(struct checking *c)
 		if (system(opt.on_violation + 6))
 			kt_warn("the command of --on-violation failed");
 	}
-	if (!strcmp(opt.on_violation, "stop"))
-		kt_live_stop(c->recorder);
 }
 
 static void on_violation(void *arg, const struct kt_violation *v)
@@ -136,6 +133,9 @@ static void on_violation(void *arg, const struct kt_violation *v)
 	c->saved |= 1ull << v->rule;
 	c->pending = v->rule + 1;
 	c->write_ns = v->at_ns + AFTER_NS;
+	/* What follows may be silence: stopping must not wait for an event. */
+	if (!strcmp(opt.on_violation, "stop"))
+		kt_live_stop_soon();
 }
 
 static void ready(void *arg, struct kt_model *model)
@@ -257,11 +257,11 @@ static int print(const struct kt_check *c)
 	return 0;
 }
 
-static int check_file(const char *path, pid_t recorder)
+static int check_file(const char *path, bool live)
 {
 	static const int status_of[] = { KT_EXIT_OK, KT_EXIT_VIOLATION, KT_EXIT_INCONCLUSIVE };
 	struct kt_session session;
-	struct checking ch = { .session = &session, .recorder = recorder };
+	struct checking ch = { .session = &session };
 	struct kt_session_opts so = { .path = path, .ready = ready, .block = block, .feed = feed,
 				      .arg = &ch };
 	struct kt_check c = { .path = path, .session = &session, .only = opt.only,
@@ -269,7 +269,7 @@ static int check_file(const char *path, pid_t recorder)
 	struct kt_check_sum sum;
 	int status = KT_EXIT_FAILED;
 
-	if (recorder) {
+	if (live) {
 		c.path = NULL;
 		if (kt_window_new(&ch.window)) {
 			(void)!kt_err(-ENOMEM, "out of memory");
@@ -307,7 +307,7 @@ static int check_host(void)
 
 	if (recorder < 0)
 		return KT_EXIT_FAILED;
-	status = check_file("-", recorder);
+	status = check_file("-", true);
 	/* The recorder has said why. */
 	return kt_live_end(recorder) && status != KT_EXIT_VIOLATION ? KT_EXIT_FAILED : status;
 }
@@ -347,7 +347,7 @@ static int run(int nr_args, char **args)
 		return KT_EXIT_MISUSE;
 	if (kt_keep(path, &kept))
 		return KT_EXIT_FAILED;
-	status = check_file(kept.path, 0);
+	status = check_file(kept.path, false);
 	kt_keep_end(&kept);
 	return status;
 }

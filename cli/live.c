@@ -69,12 +69,13 @@ pid_t kt_live_start(const struct kt_live_opts *opts)
 	sigaction(SIGINT, &stop, NULL);
 	sigaction(SIGTERM, &stop, NULL);
 	sigaction(SIGHUP, &stop, NULL);
+	sigaction(SIGALRM, &stop, NULL);
 	return recorder;
 }
 
-void kt_live_stop(pid_t pid)
+void kt_live_stop_soon(void)
 {
-	kill(pid, SIGTERM);
+	alarm(1);
 }
 
 int kt_live_end(pid_t pid)

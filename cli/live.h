@@ -18,8 +18,8 @@ struct kt_live_opts {
 /* Standard input becomes the recording.  The recorder's process, or -errno, which has been said. */
 pid_t kt_live_start(const struct kt_live_opts *opts);
 
-/* Asks the recorder to end well: what it has still comes through the pipe. */
-void kt_live_stop(pid_t pid);
+/* Asks the recorder to end well in a second: what it has by then still comes through the pipe. */
+void kt_live_stop_soon(void);
 
 /* Waits for it; 0 when it ended well. */
 int kt_live_end(pid_t pid);
