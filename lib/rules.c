@@ -228,7 +228,7 @@ static void feed_gap(struct kt_rules *r, const struct kt_event *ev)
 	r->totals.lost += ev->gap.lost;
 	if (ev->gap.until_ns > r->gap_until_ns)
 		r->gap_until_ns = ev->gap.until_ns;
-	for (uint32_t i = 0; i < r->nr_vcpus; i++) {
+	for (uint32_t i = 0; r->vcpu && i < r->nr_vcpus; i++) {
 		struct rule_vcpu *v = &r->vcpu[i];
 
 		if (v->gone || (ev->pcpu != KT_STREAM_SIDE && v->pcpu != ev->pcpu && v->loaded))
@@ -309,7 +309,7 @@ int kt_rules_feed(struct kt_rules *r, const struct kt_event *ev, size_t n)
 			continue;
 		}
 		a.vcpu = index_of(r, ev->pcpu, ev->who);
-		if (a.vcpu == UINT32_MAX)
+		if (a.vcpu == UINT32_MAX || !r->vcpu)
 			return -ENOMEM;
 		a.v = &r->vcpu[a.vcpu];
 		if ((a.timer == KT_HVTIMER || a.timer == KT_HPTIMER) && !a.v->more && nest(a.v))
