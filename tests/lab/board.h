@@ -23,5 +23,6 @@
 #define DEV_IRQ_PENDING	(DEV_BASE + 0x20)	/* userspace irqchip: bit 0 vtimer, bit 1 ptimer */
 #define DEV_IRQ_ENABLE	(DEV_BASE + 0x28)	/* userspace irqchip: same bits */
 #define DEV_RESET	(DEV_BASE + 0x30)	/* write: this vCPU is reset and starts at RAM_BASE; RAM stays */
+#define DEV_VTIMER_CTL	(DEV_BASE + 0x38)	/* write: the VMM sets CNTV_CTL of this vCPU */
 
 #endif

@@ -342,6 +342,9 @@ static void mmio_write(struct vcpu *v, uint64_t addr, uint64_t value)
 	case DEV_RESET:
 		init_vcpu(v);
 		break;
+	case DEV_VTIMER_CTL:
+		set_reg(v, KVM_REG_ARM_TIMER_CTL, value);
+		break;
 	case DEV_NOP:
 		break;
 	default:

@@ -41,6 +41,8 @@ void cancel(enum timer t)
 		set_ctl(t, CTL_ENABLE | CTL_IMASK);
 	else if (param_is("how", "cval"))
 		set_cval(t, counter(t) + us_to_ticks(3600u * 1000000));
+	else if (param_is("how", "vmm"))
+		mmio_write(DEV_VTIMER_CTL, 0);
 	else
 		set_ctl(t, 0);
 }
