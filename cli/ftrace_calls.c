@@ -79,11 +79,21 @@ int kt_plan_take_functions(struct kt_plan_build *b)
 	return kt_facts_set(b->facts, "capture.probe.calls", "function tracer");
 }
 
-/* An address behind the function's own: the compiler puts a landing pad before the hook. */
+/*
+ * An address behind the function's own: the compiler puts a landing pad before
+ * the hook, and before patchable entries (up to 5.4) a whole prologue.  Only our
+ * functions are traced, so the nearest one is meant.
+ */
 uint8_t kt_plan_call_at(const struct kt_plan *p, uint64_t ip)
 {
-	for (unsigned int i = 0; i < p->nr_functions; i++)
-		if (ip - p->function[i].address < 32)
-			return p->function[i].fn;
-	return KT_CALL_NONE;
+	uint64_t best = 256;
+	uint8_t fn = KT_CALL_NONE;
+
+	for (unsigned int i = 0; i < p->nr_functions; i++) {
+		if (ip - p->function[i].address >= best)
+			continue;
+		best = ip - p->function[i].address;
+		fn = p->function[i].fn;
+	}
+	return fn;
 }

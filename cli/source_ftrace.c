@@ -263,6 +263,9 @@ static int set_up(struct ftrace_capture *c, const struct kt_capture_opts *o)
 	/* Only of use where no probe can tell the process; the kernel keeps it per instance. */
 	(void)kt_tracefs_write(t, "options/record-tgid", "1");
 	err = kt_tracefs_write(t, "options/overwrite", "1");
+	/* Before 4.4 an instance has no options of its own, and this one is on. */
+	if (err == -ENOENT)
+		err = 0;
 	return err ? kt_err(err, "cannot set the options of our trace instance: %s", strerror(-err)) : 0;
 }
 

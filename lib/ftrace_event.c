@@ -52,9 +52,11 @@ static const struct kt_ftrace_event events[KT_FT_NR] = {
 		{ { "vcpu_pc" } },
 		{ "PC: %x0", "CAN'T FIND FIELD \"vcpu_id\"<CANT FIND FIELD rip>PC: %x0" } },
 	[KT_FT_EXIT] = { "kvm", "kvm_exit",
-		{ { "ret", KT_FF_SIGNED, WORDS_EXIT }, { "esr_ec" }, { "vcpu_pc" } },
+		/* Up to 4.3 there is only a class, which is stale after an interrupt: no cause. */
+		{ { "ret", KT_FF_SIGNED | KT_FF_OPTIONAL, WORDS_EXIT }, { "esr_ec", KT_FF_OPTIONAL },
+		  { "vcpu_pc" } },
 		/* trace-cmd's own printer looks for x86's fields and says so before the rest. */
-		{ "%w0: HSR_EC: %x1 (%*), PC: %x2", "%0: HSR_EC: %x1 (%*), PC: %x2",
+		{ "%w0: HSR_EC: %x1 (%*), PC: %x2", "%0: HSR_EC: %x1 (%*), PC: %x2", "HSR_EC: %*, PC: %x2",
 		  "<CANT FIND FIELD exit_reason>%w0: HSR_EC: %x1 (%*), PC: %x2" } },
 	[KT_FT_WFX] = { "kvm", "kvm_wfx_arm64",
 		{ { "vcpu_pc" }, WORDS("is_wfe", WFX) },
@@ -401,7 +403,7 @@ int kt_ftrace_parse(struct kt_ftrace_rec *rec, const char *text, size_t len)
 
 	if (!e)
 		return -EINVAL;
-	for (unsigned int i = 0; i < 3 && e->text[i]; i++) {
+	for (unsigned int i = 0; i < 4 && e->text[i]; i++) {
 		if (match(rec, e->text[i], text, len)) {
 			if (rec->id == KT_FT_USER_EXIT)
 				fix_user_exit(rec);

@@ -82,7 +82,7 @@ struct kt_ftrace_field {
 struct kt_ftrace_event {
 	const char *system, *name;
 	struct kt_ftrace_field field[KT_FTRACE_VALUES];
-	const char *text[3];	/* how it is printed, by dialect; see ftrace_event.c */
+	const char *text[4];	/* how it is printed, by dialect; see ftrace_event.c */
 };
 
 /* Is the event about the vCPU that the current thread works for?  Else about the CPU or another thread. */

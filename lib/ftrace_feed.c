@@ -380,7 +380,8 @@ static int on_guest_exit(struct feed *d)
 	t->in_guest = false;
 	t->ran = true;
 	*run = (struct kt_run){ .pc = v[KT_FV_EXIT_PC] };
-	run->code = ret == HVC_STUB_ERR ? KT_EXIT_GONE : ret & 0xff;
+	run->code = !(d->rec->has & 1u << KT_FV_EXIT_RET) ? KT_EXIT_OTHER :
+		    ret == HVC_STUB_ERR ? KT_EXIT_GONE : ret & 0xff;
 	if (run->code == KT_EXIT_TRAP)
 		run->esr = v[KT_FV_EXIT_EC] << ESR_EC_SHIFT;
 	d->f->stats.wfx_exits += run->esr == EC_WFX << ESR_EC_SHIFT;

@@ -302,7 +302,8 @@ static int on_guest_exit(struct kt_live *l, const struct kt_live_rec *rec)
 	int err;
 
 	c->held = -1;
-	ev.run.code = ret == HVC_STUB_ERR ? KT_EXIT_GONE : ret & 0xff;
+	ev.run.code = !(rec->has & 1u << KT_FV_EXIT_RET) ? KT_EXIT_OTHER :
+		      ret == HVC_STUB_ERR ? KT_EXIT_GONE : ret & 0xff;
 	if (ev.run.code == KT_EXIT_TRAP)
 		ev.run.esr = (uint32_t)rec->v[KT_FV_EXIT_EC] << ESR_EC_SHIFT;
 	if (c->regs_tid && c->regs_tid == rec->tid)
