@@ -117,6 +117,7 @@ struct rule_vcpu {
 	uint32_t seen;			/* kinds since the last entry, bit per enum kt_kind */
 	bool lr_busy;			/* some list register may be in use */
 	bool soft_waits;		/* some timer's soft timer is owed or due */
+	bool entered, timer_synced;	/* calls: since the last sync of the vgic */
 	bool owe_user, owe_wfx, owe_wakeup, woke;
 };
 
@@ -141,6 +142,7 @@ struct kt_rules {
 	bool maps_seen, wires_seen, irqchips_seen, lrs_seen, clocks_known, vgic_updates_seen;
 	struct { uint32_t who, index; } cache[256];
 	uint64_t gap_until_ns;
+	bool flush_called, load_called;	/* functions that tell the eras before 4.15 from later ones */
 	uint32_t loaded_on[MAX_CPUS];	/* vCPU index + 1 */
 };
 
@@ -285,7 +287,7 @@ void kt_rules_unknown(struct rule_timer *t);
 	X(flush_mirror) X(save_restore_alternate) X(map_first) X(lazy) X(progress) X(expired_sleep) \
 	X(fold_pairs) X(phys_at_load) X(host_side) X(put_reason) X(wfx_exit) X(phys_idle) X(one_wakeup) \
 	X(evaluated_at_load) X(line_kept) X(registers_kept) X(sleep_timer) X(resume) X(one_loaded) \
-	X(enable_resample)
+	X(enable_resample) X(timer_first)
 
 #define X(name) void kt_step_##name(struct at *a);
 KT_STEPS(X)

@@ -259,6 +259,8 @@ static void on_entry(struct at *a)
 	struct rule_vcpu *v = a->v;
 
 	v->in_guest = captured(a, KT_EV_EXIT) ? 1 : NO_LEVEL;
+	v->entered = true;
+	v->timer_synced = false;
 	v->ran = true;
 	v->entry_ns = a->ev->ts_ns;
 	v->entry_pc = a->ev->run.pc;
@@ -334,6 +336,26 @@ static void on_reset(struct at *a)
 		t->evaluated = t->phys = t->wire = NO_LEVEL;
 		t->saved_known = t->regs_known = t->owe_rise = t->owe_fall = t->soft_owed = false;
 		t->soft_due_ns = t->deadline_ns = 0;
+	}
+}
+
+static void on_call(struct at *a)
+{
+	struct rule_vcpu *v = a->v;
+
+	switch (a->ev->call.fn) {
+	case KT_CALL_TIMER_FLUSH:
+		a->r->flush_called = true;
+		break;
+	case KT_CALL_TIMER_LOAD:
+		a->r->load_called = true;
+		break;
+	case KT_CALL_TIMER_SYNC:
+		v->timer_synced = true;
+		break;
+	case KT_CALL_VGIC_SYNC:
+		v->entered = v->timer_synced = false;
+		break;
 	}
 }
 
@@ -422,6 +444,9 @@ void kt_rules_advance(struct at *a)
 		return;
 	case KT_EV_RESET:
 		on_reset(a);
+		return;
+	case KT_EV_CALL:
+		on_call(a);
 		return;
 	case KT_EV_VCPU_GONE:
 		kt_rules_forget(a->v);
