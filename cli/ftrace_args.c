@@ -10,6 +10,7 @@
 
 #define FIRST_OFFSET "arch.timer_cpu.timers[1].offset.vm_offset"
 
+__attribute__((format(printf, 2, 3)))
 static void add(struct kt_plan_build *b, const char *fmt, ...)
 {
 	va_list ap;

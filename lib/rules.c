@@ -304,7 +304,14 @@ int kt_rules_feed(struct kt_rules *r, const struct kt_event *ev, size_t n)
 			feed_gap(r, ev);
 			continue;
 		}
-		if (!ev->who || ev->who & KT_WHO_TID) {
+		if (ev->kind == KT_EV_CALL)
+			r->captured |= 1u << KT_EV_CALL;
+		/*
+		 * Where there are calls only, the thread is the vCPU: KVM runs each in one.
+		 * Elsewhere a thread without a vCPU is one whose vCPU was not found out.
+		 */
+		if (!ev->who || ev->who == KT_WHO_NONE ||
+		    (ev->who & KT_WHO_TID && !(r->captured >> KT_EV_CALL & 1))) {
 			r->totals.nobody++;
 			continue;
 		}

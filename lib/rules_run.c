@@ -187,7 +187,7 @@ void kt_step_resume(struct at *a)
 
 	if (v->in_guest || !v->exit_ns || v->reset_ns || v->gone)
 		return;
-	if (pc == v->exit_pc || (v->exit_code == KT_EXIT_TRAP && pc == v->exit_pc + 4))
+	if (pc == v->exit_pc || (v->exit_code != KT_EXIT_IRQ && pc == v->exit_pc + 4))
 		held(a);
 	else if ((v->user_ns > v->exit_ns && v->user_reason != KT_USER_MMIO) || is_vector(pc))
 		legal(a);
