@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The whole reading side on hostile bytes: reader, order, model with lanes. */
+/* The whole reading side on hostile bytes: reader, order, model with lanes, rules. */
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -7,6 +7,7 @@
 
 #include "model.h"
 #include "order.h"
+#include "rules.h"
 #include "store_private.h"
 
 struct input {
@@ -41,17 +42,18 @@ static void on_change(void *arg, const struct kt_change *c)
 	++*steps;
 }
 
-static void feed(struct kt_order *o, struct kt_model *m)
+static void feed(struct kt_order *o, struct kt_model *m, struct kt_rules *rules)
 {
 	const struct kt_event *ev;
 	size_t n;
 
 	while ((n = kt_order_next(o, &ev)))
-		if (kt_model_feed(m, ev, n))
+		if (kt_model_feed(m, ev, n) || kt_rules_feed(rules, ev, n))
 			return;
 }
 
-static void read_all(struct kt_store_reader *r, struct kt_order *o, struct kt_model *m)
+static void read_all(struct kt_store_reader *r, struct kt_order *o, struct kt_model *m,
+		     struct kt_rules *rules)
 {
 	struct kt_block b;
 
@@ -59,6 +61,7 @@ static void read_all(struct kt_store_reader *r, struct kt_order *o, struct kt_mo
 		switch (b.type) {
 		case KT_BLOCK_IDENT:
 			kt_model_idents(m, b.idents, b.n);
+			kt_rules_idents(rules, b.idents, b.n);
 			break;
 		case KT_BLOCK_NAME:
 			kt_model_name(m, b.name);
@@ -76,11 +79,23 @@ static void read_all(struct kt_store_reader *r, struct kt_order *o, struct kt_mo
 		default:
 			break;
 		}
-		feed(o, m);
+		feed(o, m, rules);
 	}
 	kt_order_mark(o, UINT64_MAX);
-	feed(o, m);
+	feed(o, m, rules);
 	kt_model_finish(m);
+}
+
+/* A verdict rests on what was seen: never more broken than exercised. */
+static void look_at(const struct kt_rules *rules)
+{
+	struct kt_rule_result res;
+
+	for (size_t i = 0; i < kt_rule_nr(); i++) {
+		kt_rules_result(rules, i, &res);
+		if (res.violated > res.exercised || (res.violated && res.verdict != KT_VERDICT_VIOLATED))
+			abort();
+	}
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -91,14 +106,21 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct kt_model_opts mo = { .sink = &sink };
 	struct input in = { data, size };
 	struct kt_store_reader *r;
+	struct kt_rules *rules;
 	struct kt_model *m;
 	struct kt_order *o;
 
 	if (kt_reader_new(take, &in, "fuzz", &r))
 		return 0;
 	if (!kt_reader_start(r) && !kt_model_new(&mo, &m)) {
+		struct kt_rules_opts ro = { .model = m, .facts = kt_reader_facts(r) };
+
 		if (!kt_order_new(release, r, &o)) {
-			read_all(r, o, m);
+			if (!kt_rules_new(&ro, &rules)) {
+				read_all(r, o, m, rules);
+				look_at(rules);
+				kt_rules_free(rules);
+			}
 			kt_order_free(o);
 		}
 		kt_model_free(m);
