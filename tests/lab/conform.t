@@ -32,10 +32,15 @@ for cell in $cells; do
 	for name in seed timers ptimer sleep smp user; do
 		"$kt" check --json "$d/$name.data" >"$tmp/json" 2>"$tmp/err"
 		status=$?
+		broken=$(awk '/"id":/ { gsub(/[",]/, ""); sub(/.*:/, ""); id = $0 } /"verdict":"violated"/ { print id }' "$tmp/json" | xargs)
+		# A known defect shows only when the host leaves the vCPU loaded for long.
 		bad=$(known_broken "$cell" "$name")
-		is "$(awk '/"id":/ { gsub(/[",]/, ""); sub(/.*:/, ""); id = $0 } /"verdict":"violated"/ { print id }' "$tmp/json" | xargs)" \
-			"$bad" "$cell: $name: ${bad:-nothing} broken"
-		is $status "$([ -n "$bad" ] && echo 2 || echo 0)" "$cell: $name: status $status" "$(cat "$tmp/err")"
+		case $broken in
+		"" | "$bad") true ;;
+		*) false ;;
+		esac
+		ok $? "$cell: $name: ${broken:-nothing} broken" "$(cat "$tmp/err")"
+		is $status "$([ -n "$broken" ] && echo 2 || echo 0)" "$cell: $name: status $status" "$(cat "$tmp/err")"
 		awk '/"id":/ { gsub(/[",]/, ""); sub(/.*:/, ""); id = $0 } /"exercised":[1-9]/ { print id }' "$tmp/json" >>"$tmp/exercised"
 		[ -n "$bad" ] || echo "$d/$name.data" >>"$tmp/conforming"
 	done
