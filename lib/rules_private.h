@@ -111,6 +111,7 @@ struct rule_vcpu {
 	uint8_t exit_ec, exit_code;
 	bool exit_timed;		/* WFIT or WFET */
 	bool ran, loaded, gone, nested, handler_open;
+	bool asleep;			/* put while its thread sleeps: halted, or switched off */
 	bool slept_since_exit, put_since_exit, load_since_exit, excused;	/* an exit's put had a reason */
 	uint8_t reset_maps;		/* maps worked out since the reset */
 	uint64_t quiet_ns;		/* host timer interrupt that published nothing, since the last restore */

@@ -165,13 +165,13 @@ void kt_step_one_wakeup(struct at *a)
 	      v->woke ? "woken twice from one halt" : "woken without a halt");
 }
 
-/* The background timer runs only while its vCPU is blocked. */
+/* The background timer runs only while its vCPU sleeps: also one that is switched off (PSCI) has it. */
 void kt_step_sleep_timer(struct at *a)
 {
 	if (!a->r->maps_seen)
 		return;
 	if (a->v->in_guest != NO_LEVEL && a->v->exit_ns)
-		judge(a, a->v->blocked_ns != 0, a->v->exit_ns, "the background timer of a vCPU that was not blocked fired");
+		judge(a, a->v->asleep, a->v->exit_ns, "the background timer of a vCPU that was not blocked fired");
 }
 
 /* Exceptions are taken at VBAR_EL1 + 0x000 … 0x780. */

@@ -137,6 +137,7 @@ static void on_save(struct at *a)
 	/* A put cancels soft timers of emulated timers. */
 	for (unsigned int i = 0; i < nr_timers(v); i++)
 		timer_of(v, i)->soft_due_ns = 0;
+	v->asleep = r->flags & (KT_SAVE_BLOCKING | KT_SAVE_SLEEPING) || !(r->flags & KT_SAVE_KNOWN);
 	if (r->flags & KT_SAVE_BLOCKING) {
 		v->slept_since_exit = true;
 		v->blocked_ns = a->ev->ts_ns;
@@ -168,6 +169,7 @@ static void on_restore(struct at *a)
 	a->v->loaded = true;
 	a->v->load_since_exit = true;
 	a->v->blocked_ns = 0;
+	a->v->asleep = false;
 	a->v->quiet_ns = 0;
 }
 

@@ -96,7 +96,8 @@ hostile() {
 	like "$out" 'cannot be read' "hostile: and it is said"
 }
 
-for cell in ${KT_CELLS:-'6.1:max:3 6.12:max:3 6.12:cortex-a72:2 7.x:max:3'}; do
+cells=${KT_CELLS:-'6.1:max:3 6.12:max:3 6.12:cortex-a72:2 7.x:max:3'}
+for cell in $cells; do
 	IFS=: read -r kernel cpu gic <<<"$cell"
 	d=$tmp/$cell
 	lab --kernel "$kernel" --cpu "$cpu" --gic "$gic" --rootfs "$peers" --out "$d" --env "EVENTS=$events" \
