@@ -137,7 +137,8 @@ static void on_save(struct at *a)
 	/* A put cancels soft timers of emulated timers. */
 	for (unsigned int i = 0; i < nr_timers(v); i++)
 		timer_of(v, i)->soft_due_ns = 0;
-	v->asleep = r->flags & (KT_SAVE_BLOCKING | KT_SAVE_SLEEPING) || !(r->flags & KT_SAVE_KNOWN);
+	/* Preempted on the way into its sleep it is asleep, too: KVM looks at the wait, which is set before. */
+	v->asleep = r->flags != KT_SAVE_KNOWN;
 	if (r->flags & KT_SAVE_BLOCKING) {
 		v->slept_since_exit = true;
 		v->blocked_ns = a->ev->ts_ns;
