@@ -235,7 +235,8 @@ static void on_lr(const struct step *s)
 	switch (KT_SUB_AT(s->ev->sub)) {
 	case KT_AT_FLUSH:
 		point(&lr, value);
-		t->lr_hw = s->ev->lr.state & KT_LR_HW;
+		if (!(s->ev->lr.state & KT_LR_UNREAD))
+			t->lr_hw = s->ev->lr.state & KT_LR_HW;
 		break;
 	case KT_AT_FOLD_IN:
 		sample(&lr, value, s->l->entry_ns);

@@ -76,7 +76,6 @@ struct rule_timer {
 	uint8_t low_flushes;	/* pending though low, in a row */
 	uint8_t flush_lr;	/* enum kt_lr_value given to the guest */
 	bool flush_hw;
-	uint16_t flush_state;
 	uint64_t flush_ns, flush_word;
 	enum { OFF_NO, OFF_ROSE, OFF_SAMPLED } off; /* a mapped line rose while the distributor had it disabled */
 	uint64_t off_ns;

@@ -205,10 +205,9 @@ static void on_flush(struct at *a)
 	t->flushed = t->flush_fresh = true;
 	t->flush_lr = lr_value(a->ev);
 	t->flush_hw = t->flush_lr && kt_lr_hw(a->ev->lr.lr, lr_is_v2(a->ev));
-	t->flush_state = a->ev->lr.state;
 	t->flush_word = a->ev->lr.lr;
 	t->flush_ns = a->ev->ts_ns;
-	t->line_at_flush = (a->ev->lr.state & KT_LR_LINE) != 0;
+	t->line_at_flush = a->ev->lr.state & KT_LR_UNREAD ? NO_LEVEL : (a->ev->lr.state & KT_LR_LINE) != 0;
 	if (t->flush_lr) {
 		t->off = OFF_NO;
 	} else if ((a->ev->lr.state & (KT_LR_HW | KT_LR_LINE | KT_LR_ENABLED)) == (KT_LR_HW | KT_LR_LINE)) {

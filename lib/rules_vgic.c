@@ -237,7 +237,7 @@ void kt_step_line_kept(struct at *a)
 	if (!a->r->maps_seen)
 		return;
 	if (context(a->ev) != KT_AT_FOLD_OUT || !t->folding || !t->flushed || t->fold_wire != NO_LEVEL ||
-	    t->published_ns > t->flush_ns || t->fold_pending)
+	    t->published_ns > t->flush_ns || t->fold_pending || t->line_at_flush == NO_LEVEL)
 		return;
 	judge(a, ((a->ev->lr.state & KT_LR_LINE) != 0) == t->line_at_flush, t->flush_ns,
 	      "the vgic's line moved between flush and fold without a sample");

@@ -155,6 +155,7 @@ struct kt_offset {
 #define KT_LR_V2	0x100	/* lr is a GICv2 GICH_LR word */
 #define KT_LR_PRESENT	0x200	/* an LR names this interrupt; else lr and lr_idx are 0 */
 #define KT_LR_DIST_OFF	0x400	/* the distributor forwards nothing; only read where no LR is found */
+#define KT_LR_UNREAD	0x800	/* flush: no LR names it, and vgic_irq could not be read */
 
 struct kt_lr {
 	__u64 lr;		/* raw list register: decode with kt_lr_* in include/kvmtimer/lr.h */
