@@ -81,6 +81,9 @@ static bool is_flood(uint8_t id)
 	case KT_FT_EXIT:
 	case KT_FT_WFX:
 	case KT_LP_SYSREG:
+	case KT_LP_LR_FLUSH:
+	case KT_LP_LR_FOLD:
+	case KT_LP_LR_RESAMPLE:
 	case KT_LP_FLUSH:
 	case KT_LP_FOLD_IN:
 	case KT_LP_FOLD_OUT:
@@ -181,7 +184,7 @@ static int take_tracepoints(struct kt_plan_build *b)
 		enum kt_ftrace_id id;
 		int err;
 
-		/* Those that only some kernels have are BPF's; here probes see the same. */
+		/* Those that only some kernels have: take_lr_tracepoints(). */
 		if (row->how != KT_HOW_RAW_TP || row->group == KT_GROUP_TRACEPOINT)
 			continue;
 		id = kt_ftrace_find(row->target, strlen(row->target));
@@ -215,6 +218,59 @@ static void take_sysreg(struct kt_plan_build *b)
 	works = e && kt_plan_add_field(e, format, "hsr", KT_LV_SYSREG_ESR) &&
 		!enable(b, e, "");
 	note(b, "sysreg", works ? "tracepoint" : "missing");
+}
+
+/* In the order of KT_LV_LR_*. */
+static const char *const lr_fields[] = {
+	"vcpu_id", "irq", "lr", "val", "line", "latch", "active", "enabled", "hw", "phys_active",
+};
+
+static const struct {
+	const char *name, *probe;
+	uint8_t id, group;
+} lr_tracepoints[] = {
+	{ "vgic_flush_lr", "flush", KT_LP_LR_FLUSH, GROUP_FLUSH },
+	{ "vgic_fold_lr", "fold_in", KT_LP_LR_FOLD, GROUP_FOLD_IN },
+	{ "vgic_resample_lr", "fold_out", KT_LP_LR_RESAMPLE, GROUP_FOLD_OUT },
+};
+
+#define NR_LR_TRACEPOINTS (sizeof(lr_tracepoints) / sizeof(lr_tracepoints[0]))
+
+/* All or none: probes and tracepoints would count the same registers twice. */
+static void take_lr_tracepoints(struct kt_plan_build *b)
+{
+	struct kt_plan_event *e[NR_LR_TRACEPOINTS];
+	unsigned int before = b->plan->nr;
+
+	if (b->opts->detail != KT_DETAIL_LR || !b->opts->knobs.gic || b->opts->no_tracepoints)
+		return;
+	for (size_t i = 0; i < NR_LR_TRACEPOINTS; i++) {
+		struct tep_event *format = NULL;
+		bool whole;
+
+		if (kt_tracefs_has_event(b->t, "kvm", lr_tracepoints[i].name))
+			format = kt_plan_read_format(b, "kvm", lr_tracepoints[i].name);
+		e[i] = format ? kt_plan_new_event(b, "kvm", lr_tracepoints[i].name, format,
+						  lr_tracepoints[i].id) : NULL;
+		whole = e[i] != NULL;
+		for (unsigned int f = 0; whole && f < sizeof(lr_fields) / sizeof(lr_fields[0]); f++)
+			whole = kt_plan_add_field(e[i], format, lr_fields[f], f);
+		if (!whole || enable(b, e[i], ""))
+			goto undo;
+	}
+	for (size_t i = 0; i < NR_LR_TRACEPOINTS; i++) {
+		b->taken |= 1u << lr_tracepoints[i].group;
+		note(b, lr_tracepoints[i].probe, "tracepoint");
+	}
+	b->plan->lr_tracepoints = true;
+	return;
+undo:
+	while (b->plan->nr > before) {
+		struct kt_plan_event *last = &b->plan->event[--b->plan->nr];
+
+		(void)kt_tracefs_write_event(b->t, "kvm", last->name, "enable", "0");
+		b->plan->index[last->type] = 0;
+	}
 }
 
 /* ---- probes ---- */
@@ -350,6 +406,7 @@ int kt_plan_new(struct kt_tracefs *t, const struct kt_capture_opts *opts,
 	if (err)
 		goto out;
 	take_sysreg(&b);
+	take_lr_tracepoints(&b);
 	take_probes(&b);
 	if (own.calls)
 		err = kt_plan_take_functions(&b);

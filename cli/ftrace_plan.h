@@ -45,7 +45,7 @@ struct kt_plan {
 	unsigned int nr;
 	uint8_t index[65536];			/* event[] + 1 of a type */
 	struct kt_live_layout layout;
-	bool fold_out_in_regs;
+	bool fold_out_in_regs, lr_tracepoints;	/* as in struct kt_live_opts */
 	/* function tracer: where the functions begin, and what each is */
 	struct {
 		uint64_t address;

@@ -299,6 +299,7 @@ static int ftrace_open(const struct kt_capture_opts *o, struct kt_facts *facts,
 		goto out;
 	lo.layout = c->plan->layout;
 	lo.fold_out_in_regs = c->plan->fold_out_in_regs;
+	lo.lr_tracepoints = c->plan->lr_tracepoints;
 	err = kt_live_new(&lo, &sink, &c->live);
 	if (err) {
 		err = kt_err(err, "out of memory");

@@ -269,8 +269,10 @@ static int on_guest_entry(struct kt_live *l, const struct kt_live_rec *rec)
 {
 	struct kt_event ev = { .kind = KT_EV_ENTRY, .run.pc = rec->v[KT_FV_ENTRY_PC] };
 
+	int err = l->opts.lr_tracepoints ? kt_live_lr_absent(l, rec) : 0;
+
 	l->cpu[rec->cpu].held = -1;
-	return emit_bound(l, rec, &ev);
+	return err ? err : emit_bound(l, rec, &ev);
 }
 
 #define ESR_EC_SHIFT 26
@@ -420,6 +422,9 @@ int kt_live_feed(struct kt_live *l, const struct kt_live_rec *rec)
 	case KT_LP_FLUSH:	return kt_live_lr(l, rec, KT_AT_FLUSH);
 	case KT_LP_FOLD_IN:	return kt_live_lr(l, rec, KT_AT_FOLD_IN);
 	case KT_LP_FOLD_OUT:	return kt_live_lr(l, rec, KT_AT_FOLD_OUT);
+	case KT_LP_LR_FLUSH:	return kt_live_lr_tracepoint(l, rec, KT_AT_FLUSH);
+	case KT_LP_LR_FOLD:	return kt_live_lr_tracepoint(l, rec, KT_AT_FOLD_IN);
+	case KT_LP_LR_RESAMPLE:	return kt_live_lr_tracepoint(l, rec, KT_AT_FOLD_OUT);
 	case KT_LP_REGS:	return kt_live_guest_regs(l, rec);
 	case KT_LP_WIRE:
 		return kt_live_wire(l, rec, rec->v[KT_LV_WIRE_IRQ], rec->v[KT_LV_WIRE_LEVEL]);

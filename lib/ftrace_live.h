@@ -46,6 +46,9 @@ enum kt_live_id {
 	KT_LP_WIRE_IRQ,			/* its entry, where a return probe has no arguments */
 	KT_LP_WIRE_RET,			/* its return there */
 	KT_LP_IRQCHIP,			/* irq_set_irqchip_state */
+	KT_LP_LR_FLUSH,			/* vgic_flush_lr: kernels with kernel-patch/linux-6.12 */
+	KT_LP_LR_FOLD,			/* vgic_fold_lr */
+	KT_LP_LR_RESAMPLE,		/* vgic_resample_lr */
 	KT_LP_CALL,			/* function tracer: v[0] is enum kt_call */
 	KT_LP_END
 };
@@ -72,6 +75,10 @@ enum {
 	KT_LV_LR,
 	KT_LV_ESR = KT_LV_LR + 4, KT_LV_PSTATE,
 	KT_LV_STATE,		/* windows of the ptimer's vgic_irq, then of the vtimer's */
+
+	/* lr_flush, lr_fold, lr_resample; from LINE on one bit each, in the order of kt_lr.state's */
+	KT_LV_LR_VCPU = 0, KT_LV_LR_IRQ, KT_LV_LR_IDX, KT_LV_LR_VAL,
+	KT_LV_LR_LINE, KT_LV_LR_LATCH, KT_LV_LR_ACTIVE, KT_LV_LR_ENABLED, KT_LV_LR_HW, KT_LV_LR_PHYS,
 
 	KT_LV_WIRE_IRQ = 0, KT_LV_WIRE_LEVEL,
 	KT_LV_CHIP_IRQ = 0, KT_LV_CHIP_WHICH, KT_LV_CHIP_VAL,
@@ -126,6 +133,7 @@ struct kt_live_opts {
 	struct kt_knobs knobs;	/* filters and gic; ring_* are not used */
 	struct kt_live_layout layout;
 	bool fold_out_in_regs;	/* KT_LP_REGS stands in for KT_LP_FOLD_OUT */
+	bool lr_tracepoints;	/* KT_LP_LR_* stand in for KT_LP_FLUSH and KT_LP_FOLD_* */
 };
 
 struct kt_live;

@@ -93,6 +93,83 @@ int kt_live_lr(struct kt_live *l, const struct kt_live_rec *rec, uint32_t at)
 	return err ? err : emit_lr(l, rec, v, KT_PTIMER, at, used);
 }
 
+/* ---- kernels with a tracepoint per list register: as the BPF source reads them ---- */
+
+static uint16_t traced_state(const struct kt_live *l, const struct kt_live_rec *rec, uint32_t at)
+{
+	uint16_t state = KT_LR_PHYS_KNOWN;
+
+	/* Before the fold vgic_irq still says what flush left there. */
+	for (unsigned int i = 0; at != KT_AT_FOLD_IN && i <= KT_LV_LR_HW - KT_LV_LR_LINE; i++)
+		if (rec->v[KT_LV_LR_LINE + i] & 1)
+			state |= KT_LR_LINE << i;
+	if (rec->v[KT_LV_LR_PHYS] & 1)
+		state |= KT_LR_PHYS;
+	if (l->opts.knobs.gic == 2)
+		state |= KT_LR_V2;
+	return state;
+}
+
+int kt_live_lr_tracepoint(struct kt_live *l, const struct kt_live_rec *rec, uint32_t at)
+{
+	struct kt_event ev = { .kind = KT_EV_LR };
+	struct life *v = kt_live_bound(l, rec);
+	struct cpu *c = &l->cpu[rec->cpu];
+	uint32_t timer;
+
+	if (!v || !v->who || (v->id_known && v->vcpu_id != rec->v[KT_LV_LR_VCPU]))
+		return 0;
+	timer = kt_live_timer_of_irq(v->irq, rec->v[KT_LV_LR_IRQ]);
+	if (timer > KT_VTIMER || !kt_live_timer_wanted(l, timer))
+		return 0;
+	kt_live_open_lrs(l, c, v);
+	ev.sub = KT_SUB(timer, at);
+	ev.lr.state = traced_state(l, rec, at);
+	/* The register's number is one less than those in use so far, or than all of them. */
+	if (at != KT_AT_FOLD_OUT)
+		ev.lr.used = rec->v[KT_LV_LR_IDX] + 1;
+	if (at != KT_AT_FOLD_OUT && kt_lr_state(rec->v[KT_LV_LR_VAL], l->opts.knobs.gic == 2)) {
+		ev.lr.state |= KT_LR_PRESENT;
+		ev.lr.lr = rec->v[KT_LV_LR_VAL];
+		ev.lr.lr_idx = rec->v[KT_LV_LR_IDX];
+		ev.lr.named = 1;
+	}
+	if (at == KT_AT_FLUSH && ev.lr.state & KT_LR_PRESENT) {
+		ev.lr.named = ++c->lr_named[timer];
+		c->lr_flushed |= 1u << timer;
+		c->lr_open |= 1u << timer;
+	} else if (at == KT_AT_FOLD_OUT) {
+		c->lr_named[timer] = 0;
+		c->lr_flushed &= ~(1u << timer);
+	}
+	return kt_live_emit(l, rec, v->who, &ev);
+}
+
+/* No tracepoint says "no list register": its absence is noticed at the entry that follows. */
+int kt_live_lr_absent(struct kt_live *l, const struct kt_live_rec *rec)
+{
+	struct life *v = kt_live_bound(l, rec);
+	struct cpu *c = &l->cpu[rec->cpu];
+	int err = 0;
+
+	if (!v || !v->who || c->cached != v)
+		return 0;
+	for (int t = KT_VTIMER; t >= KT_PTIMER && !err; t--) {
+		struct kt_event ev = { .kind = KT_EV_LR, .sub = KT_SUB(t, KT_AT_FLUSH),
+				       .lr.state = KT_LR_UNREAD };
+
+		if (!(c->lr_open & ~c->lr_flushed & 1u << t))
+			continue;
+		c->lr_open &= ~(1u << t);
+		if (!v->irq[t] || !kt_live_timer_wanted(l, t))
+			continue;
+		if (l->opts.knobs.gic == 2)
+			ev.lr.state |= KT_LR_V2;
+		err = kt_live_emit(l, rec, v->who, &ev);
+	}
+	return err;
+}
+
 /* On every exit: the syndrome and PSTATE of the kvm_exit that comes. */
 int kt_live_guest_regs(struct kt_live *l, const struct kt_live_rec *rec)
 {

@@ -55,6 +55,7 @@ struct cpu {
 	uint64_t soft_ptr, soft_expires_ns;
 	struct life *cached;	/* of the LR samples, as the BPF source has it */
 	uint32_t cached_gen, lr_open;
+	uint8_t lr_flushed, lr_named[2];	/* since the last fold, from tracepoints */
 	bool folded;		/* since the last flush */
 	uint32_t wire_irq, wire_tid;
 	uint32_t regs_tid, regs_esr;	/* of the exit under way; tid 0 = none */
@@ -139,6 +140,8 @@ void kt_live_forget_all(struct kt_live *l);
 
 /* ftrace_live_lr.c */
 int kt_live_lr(struct kt_live *l, const struct kt_live_rec *rec, uint32_t at);
+int kt_live_lr_tracepoint(struct kt_live *l, const struct kt_live_rec *rec, uint32_t at);
+int kt_live_lr_absent(struct kt_live *l, const struct kt_live_rec *rec);
 int kt_live_guest_regs(struct kt_live *l, const struct kt_live_rec *rec);
 int kt_live_wire(struct kt_live *l, const struct kt_live_rec *rec, uint32_t irq, uint8_t level);
 int kt_live_wire_return(struct kt_live *l, const struct kt_live_rec *rec);

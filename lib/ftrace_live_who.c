@@ -243,6 +243,7 @@ void kt_live_open_lrs(struct kt_live *l, struct cpu *c, struct life *v)
 	c->cached = v;
 	c->cached_gen = l->gen;
 	c->lr_open = ~0u;
+	c->lr_flushed = c->lr_named[KT_PTIMER] = c->lr_named[KT_VTIMER] = 0;
 }
 
 int kt_live_load(struct kt_live *l, const struct kt_live_rec *rec)

@@ -43,8 +43,9 @@ static void make_record(struct kt_live_rec *rec, const uint8_t *p, size_t n, uin
 	rec->tid = n > 1 ? p[1] >> 2 & 3 : 0;
 	rec->ctx = n > 2 ? p[2] % (KT_FC_NMI + 1) : 0;
 	rec->has = n > 3 && p[3] & 1 ? ~0ull : 7;
+	/* Large ones too, with an interrupt's number at the bottom: a list register looks like that. */
 	for (size_t i = 4; i < n && i - 4 < KT_LIVE_VALUES; i++)
-		rec->v[i - 4] = p[i];
+		rec->v[i - 4] = p[i] & 0x80 ? (uint64_t)p[i] << 56 | (p[i] & 0x1f) : p[i];
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -52,6 +53,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct kt_live_sink sink = { .events = on_events, .idents = on_idents };
 	struct kt_live_opts opts = { .nr_cpus = 2, .knobs = { .gic = 3 }, .fold_out_in_regs = size & 1,
+				     .lr_tracepoints = size & 2,
 				     .layout = { .timers = 8, .timer_size = 4, .timer_hrtimer = 1, .bg_timer = 32 } };
 	struct kt_trace_page page;
 	struct kt_live_rec rec;

@@ -507,6 +507,53 @@ static void before_6_9_the_exit_samples_the_fold(void **state)
 	assert_int_equal(t.ev[1].lr.used, 0);
 }
 
+/* kernel-patch/linux-6.12: what is traced is a register; that there is none shows at the entry. */
+static void tracepoints_tell_registers_one_by_one(void **state)
+{
+	struct kt_live_opts o = { .lr_tracepoints = true };
+	struct kt_live_rec r = { .id = KT_LP_LR_FLUSH, .tid = 101, .has = ~0ull };
+
+	(void)state;
+	start(&o);
+	load(0, 101, KVM_A, VCPU_A, 0);
+	r.v[KT_LV_LR_IRQ] = 27;
+	r.v[KT_LV_LR_VAL] = 0x7000001b0000001bull;
+	r.v[KT_LV_LR_ENABLED] = r.v[KT_LV_LR_HW] = r.v[KT_LV_LR_PHYS] = 1;
+	feed(&r);
+	rec(KT_FT_ENTRY, 0, 101, KT_FC_TASK, 0x1000, 0, 0);
+	assert_int_equal(taken(), 3);
+	assert_int_equal(t.ev[0].lr.lr, 0x7000001b0000001bull);
+	assert_int_equal(t.ev[0].lr.state, KT_LR_PRESENT | KT_LR_ENABLED | KT_LR_HW | KT_LR_PHYS | KT_LR_PHYS_KNOWN);
+	assert_int_equal(t.ev[0].lr.named, 1);
+	assert_int_equal(t.ev[1].sub, KT_SUB(KT_PTIMER, KT_AT_FLUSH));
+	assert_int_equal(t.ev[1].lr.state, KT_LR_UNREAD);
+	assert_int_equal(t.ev[2].kind, KT_EV_ENTRY);
+
+	r.id = KT_LP_LR_FOLD;
+	r.v[KT_LV_LR_VAL] = 0;
+	feed(&r);
+	r.id = KT_LP_LR_RESAMPLE;
+	r.v[KT_LV_LR_LINE] = 1;
+	feed(&r);
+	rec(KT_FT_ENTRY, 0, 101, KT_FC_TASK, 0x1000, 0, 0);
+	rec(KT_FT_ENTRY, 0, 101, KT_FC_TASK, 0x1000, 0, 0);
+	assert_int_equal(taken(), 5);
+	assert_int_equal(t.ev[0].lr.state, KT_LR_PHYS | KT_LR_PHYS_KNOWN);	/* not yet vgic_irq's */
+	assert_int_equal(t.ev[1].lr.state & (KT_LR_LINE | KT_LR_ENABLED), KT_LR_LINE | KT_LR_ENABLED);
+	assert_int_equal(t.ev[2].sub, KT_SUB(KT_VTIMER, KT_AT_FLUSH));
+	assert_int_equal(t.ev[2].lr.state, KT_LR_UNREAD);
+	assert_int_equal(t.ev[3].kind, KT_EV_ENTRY);
+	assert_int_equal(t.ev[4].kind, KT_EV_ENTRY);
+
+	/* Another vCPU's, and an interrupt of no timer. */
+	r.v[KT_LV_LR_VCPU] = 7;
+	feed(&r);
+	r.v[KT_LV_LR_VCPU] = 0;
+	r.v[KT_LV_LR_IRQ] = 23;
+	feed(&r);
+	assert_int_equal(taken(), 0);
+}
+
 static void a_level_pairs_with_the_interrupt_asked_for(void **state)
 {
 	(void)state;
@@ -559,6 +606,7 @@ int main(void)
 		TEST(flags_of_an_interrupt_are_bytes_or_bits),
 		TEST(what_a_sample_cannot_hold_is_counted),
 		TEST(before_6_9_the_exit_samples_the_fold),
+		TEST(tracepoints_tell_registers_one_by_one),
 		TEST(a_level_pairs_with_the_interrupt_asked_for),
 		TEST(calls_tell_order_only),
 	};
