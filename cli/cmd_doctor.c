@@ -51,7 +51,6 @@ static const struct {
 	const char *name, *what;
 } helpers[] = {
 	{ "load", "whose events they are" },
-	{ "reset", "whose events a reset's are" },
 	{ "enable", "whose events a vCPU's first are" },
 	{ "put", "why a vCPU left its CPU; the user lane" },
 	{ "hrtimer", "whose soft timer fires on a foreign CPU" },

@@ -153,6 +153,6 @@ void kt_plan_args(struct kt_plan_build *b, const struct kt_fetch_probe *p)
 				break;
 		}
 	}
-	if (p->id == KT_LP_LOAD || p->id == KT_LP_RESET)
+	if (p->id == KT_LP_LOAD || p->id == KT_LP_RESET || p->id == KT_LP_ENABLE)
 		add(b, " comm=$comm");
 }

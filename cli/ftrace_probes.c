@@ -98,10 +98,10 @@ static const struct kt_fetch_arg irqchip_args[] = {
 const struct kt_fetch_probe kt_fetch_probes[] = {
 	{ KT_LP_LOAD, false, false, KT_DETAIL_LINE, GROUP_LOAD, KT_EV_NONE, "load",
 	  "kvm_timer_vcpu_load", NULL, load_args, "whose events they are" },
-	{ KT_LP_RESET, false, false, KT_DETAIL_LINE, GROUP_RESET, KT_EV_NONE, "reset",
-	  "kvm_timer_vcpu_reset", NULL, reset_args, "whose events a reset's are" },
+	{ KT_LP_RESET, false, false, KT_DETAIL_LINE, GROUP_RESET, KT_EV_RESET, "vcpu_reset",
+	  "kvm_timer_vcpu_reset", NULL, reset_args, "resets of vCPUs by the VMM" },
 	/* A vCPU's first timer map comes from here, before it is loaded. */
-	{ KT_LP_RESET, false, false, KT_DETAIL_LINE, GROUP_ENABLE, KT_EV_NONE, "enable",
+	{ KT_LP_ENABLE, false, false, KT_DETAIL_LINE, GROUP_ENABLE, KT_EV_NONE, "enable",
 	  "kvm_timer_enable", NULL, reset_args, "whose events a vCPU's first are" },
 	{ KT_LP_PUT, false, false, KT_DETAIL_LINE, GROUP_PUT, KT_EV_NONE, "put",
 	  "kvm_timer_vcpu_put", NULL, put_args, "why a vCPU left its CPU; the user lane" },

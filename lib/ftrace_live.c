@@ -379,6 +379,19 @@ static int on_user_exit(struct kt_live *l, const struct kt_live_rec *rec)
 	return who ? kt_live_emit(l, rec, who, &ev) : 0;
 }
 
+/* A vCPU's first is part of its making: an event is one of a vCPU that has been seen. */
+static int on_reset(struct kt_live *l, const struct kt_live_rec *rec)
+{
+	struct kt_event ev = { .kind = KT_EV_RESET };
+	const struct life *v = kt_live_find(l, rec->v[KT_LV_VCPU]);
+	uint32_t who = v ? v->who : 0;
+	int err = kt_live_load(l, rec);
+
+	if (err || !who || l->cpu[rec->cpu].bound->who != who)
+		return err;
+	return emit_bound(l, rec, &ev);
+}
+
 static int on_call(struct kt_live *l, const struct kt_live_rec *rec)
 {
 	struct kt_event ev = { .kind = KT_EV_CALL, .call.fn = rec->v[KT_LV_CALL],
@@ -412,7 +425,8 @@ int kt_live_feed(struct kt_live *l, const struct kt_live_rec *rec)
 	case KT_FT_WAKEUP:	return on_wakeup(l, rec);
 	case KT_FT_USER_EXIT:	return on_user_exit(l, rec);
 	case KT_LP_LOAD:
-	case KT_LP_RESET:	return kt_live_load(l, rec);
+	case KT_LP_ENABLE:	return kt_live_load(l, rec);
+	case KT_LP_RESET:	return on_reset(l, rec);
 	case KT_LP_PUT:		return kt_live_put(l, rec);
 	case KT_LP_HRTIMER:	return on_hrtimer_probe(l, rec);
 	case KT_LP_BG:		return on_bg_expire(l, rec);

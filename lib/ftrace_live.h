@@ -31,7 +31,8 @@
 enum kt_live_id {
 	KT_LP_FIRST = 64,
 	KT_LP_LOAD = KT_LP_FIRST,	/* kvm_timer_vcpu_load: who is on this CPU now */
-	KT_LP_RESET,			/* kvm_timer_vcpu_reset, kvm_timer_enable: not loaded, may change CPU */
+	KT_LP_RESET,			/* kvm_timer_vcpu_reset: not loaded, may change CPU */
+	KT_LP_ENABLE,			/* kvm_timer_enable: the same */
 	KT_LP_PUT,			/* kvm_timer_vcpu_put */
 	KT_LP_HRTIMER,			/* kvm_hrtimer_expire: whose soft timer fires */
 	KT_LP_BG,			/* kvm_bg_timer_expire */

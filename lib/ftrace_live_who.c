@@ -218,9 +218,15 @@ static struct life *new_life(struct kt_live *l, const struct kt_live_rec *rec)
 	return v;
 }
 
+/* Not on its way into the guest: its thread may not be known yet. */
+static bool is_unloaded(const struct kt_live_rec *rec)
+{
+	return rec->id == KT_LP_RESET || rec->id == KT_LP_ENABLE;
+}
+
 static uint32_t read_tid(const struct kt_live_rec *rec)
 {
-	if (rec->id == KT_LP_RESET)
+	if (is_unloaded(rec))
 		return 0;
 	if (!kt_live_has(rec, KT_LV_TID))
 		return rec->tid;	/* the loader: nearly always its own thread */
@@ -275,7 +281,7 @@ int kt_live_load(struct kt_live *l, const struct kt_live_rec *rec)
 		read_irqs(v, rec);
 	if (!t)
 		return -ENOMEM;
-	t->working = rec->id == KT_LP_RESET ? v : NULL;
+	t->working = is_unloaded(rec) ? v : NULL;
 	t->gaps = l->gaps;
 	if (tid && tid == rec->tid) {
 		t->life = v;

@@ -210,7 +210,7 @@ static void enabling_may_move_to_another_cpu(void **state)
 
 	(void)state;
 	start(NULL);
-	r.id = KT_LP_RESET;
+	r.id = KT_LP_ENABLE;
 	feed(&r);
 	rec(KT_FT_MAP, 1, 101, KT_FC_TASK, 3, 1, 0);
 	rec(KT_FT_MAP, 1, 101, KT_FC_TASK, 4, 1, 0);	/* of a vCPU that nobody announced */
@@ -222,6 +222,24 @@ static void enabling_may_move_to_another_cpu(void **state)
 	assert_int_equal(t.ev[1].who, KT_WHO_TID | 101);
 	assert_int_equal(t.ev[2].who, t.id[0].who);
 	assert_int_equal(t.ev[3].who, KT_WHO_TID | 101);
+}
+
+static void a_reset_is_of_the_vcpu_that_it_names(void **state)
+{
+	struct kt_live_rec r = load_rec(0, 100, KVM_A, VCPU_A, 3);
+
+	(void)state;
+	start(NULL);
+	r.id = KT_LP_RESET;
+	feed(&r);				/* it is being made */
+	load(0, 101, KVM_A, VCPU_A, 3);
+	feed(&r);				/* by another thread of the VMM */
+	level(0, 100, KT_FC_TASK, 27);
+	assert_int_equal(taken(), 2);
+	assert_int_equal(t.id[t.nr_ids - 1].who, t.id[0].who);
+	assert_int_equal(t.ev[0].kind, KT_EV_RESET);
+	assert_int_equal(t.ev[0].who, t.id[0].who);
+	assert_int_equal(t.ev[1].who, t.id[0].who);
 }
 
 static void a_reused_pointer_is_a_new_vcpu(void **state)
@@ -593,6 +611,7 @@ int main(void)
 		TEST(a_foreign_soft_timer_is_its_own_vcpus),
 		TEST(without_a_probe_a_soft_timer_is_nobodys),
 		TEST(enabling_may_move_to_another_cpu),
+		TEST(a_reset_is_of_the_vcpu_that_it_names),
 		TEST(a_reused_pointer_is_a_new_vcpu),
 		TEST(an_end_that_was_lost_does_not_merge_two_vms),
 		TEST(after_a_gap_nobody_is_loaded),
