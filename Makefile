@@ -213,8 +213,8 @@ test:
 	$(Q)scripts/deps build test lab
 	$(Q)$(MAKE) --no-print-directory test-all
 
-test-all: all unit $(O)/walk $(O)/synth $(O)/mutate arm64 check-headers docs-check
-	$(Q)scripts/run-tests $(UNIT) tests/golden/*.t tests/check/*.t tests/text/*.t tests/cli/*.t tests/machine/*.t tests/kernel-patch/*.t tests/build/*.t tests/proof/*.t tests/lab/*.t
+test-all: all unit $(O)/walk $(O)/synth $(O)/mutate arm64 check-headers docs-check fuzzers
+	$(Q)scripts/run-tests $(UNIT) tests/golden/*.t tests/check/*.t tests/text/*.t tests/cli/*.t tests/machine/*.t tests/kernel-patch/*.t tests/build/*.t tests/proof/*.t tests/fuzz/*.t tests/lab/*.t
 
 # Builds the tool several times over, so it is not part of check.
 build-test:
@@ -289,12 +289,17 @@ asan:
 
 FUZZERS := $(patsubst tests/fuzz/%.c,$(O)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 FUZZ_SECONDS ?= 20
-$(O)/fuzz/%: tests/fuzz/%.c $(LIB_SRC)
+FUZZ_CFLAGS := -std=gnu11 -O2 -g -fsanitize=address,undefined -fno-sanitize-recover=all -Iinclude -Ilib
+$(O)/fuzz/obj/%.o: %.c
 	$(call msg,FUZZ,$@)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CLANG) -std=gnu11 -O1 -g -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -Iinclude -Ilib -o $@ $^
+	$(Q)$(CLANG) $(FUZZ_CFLAGS) -fsanitize=fuzzer-no-link -MMD -MP -c -o $@ $<
+$(O)/fuzz/%: $(O)/fuzz/obj/tests/fuzz/%.o $(LIB_SRC:%.c=$(O)/fuzz/obj/%.o)
+	$(call msg,LD,$@)
+	$(Q)$(CLANG) $(FUZZ_CFLAGS) -fsanitize=fuzzer -o $@ $^
 
-fuzz: $(FUZZERS) $(O)/synth $(O)/tracedat-seed
+fuzzers: $(FUZZERS) $(O)/synth $(O)/tracedat-seed
+fuzz: fuzzers
 	$(Q)scripts/fuzz $(FUZZ_SECONDS) $(FUZZERS)
 
 cover:
@@ -347,4 +352,4 @@ help:
 
 -include $(shell find $(O) -name '*.d' 2>/dev/null)
 .PHONY: check-quality FORCE kernel-test all test-all arm64 lab-programs unit check build-test lab-test test deps demo check-headers docs docs-check man proof \
-	lint asan fuzz cover bench-offline bench-capture install uninstall clean help
+	lint asan fuzz fuzzers cover bench-offline bench-capture install uninstall clean help
