@@ -88,6 +88,19 @@ both() {
 	echo $? >"$KT_OUT/both/$name.status"
 }
 
+# A run of both() until neither source lost anything.  The kernel skips a program or a probe
+# on top of itself; that is counted as lost, and then nothing can be compared.
+again() {
+	for _ in 1 2 3 4 5; do
+		"$@"
+		lossless "$KT_OUT/both/$name.bpf" && lossless "$KT_OUT/both/$name.ftrace" && break
+	done
+}
+
+lossless() {
+	kvmtimer-trace report --strict "$1" >/dev/null 2>&1
+}
+
 # What of tracefs is not ours, or not there any more: the same before and after.
 tracefs_state() {
 	ls $T/instances
@@ -107,7 +120,8 @@ scenarios() {
 	record seed2 -- vmm --timeout 30 $G scenario=seed k=2 rounds=5 how=imask
 	record active --detail lr -- vmm --timeout 30 $G scenario=periodic n=10 period=2000 hexit=1
 	record wfi -- vmm --timeout 60 --stats $G scenario=wfi n=5 us=20000
-	record ptimer --detail lr -- vmm --timeout 60 $G scenario=periodic timer=p n=20 period=2000
+	# Before b450dcce93bc a soft timer may not be armed: each period is a second late then (5.10, nVHE).
+	record ptimer --detail lr -- vmm --timeout 120 $G scenario=periodic timer=p n=20 period=2000
 	record kinds -- vmm --timeout 60 --stats $G scenario=kinds n=50
 	record user --detail lr -- vmm --timeout 60 --gic none --log-irq $G scenario=uirq n=3
 	record reuse -- vmm --timeout 60 --repeat 3 --print-ids --id-base 2 $G scenario=hvc n=50
@@ -142,6 +156,17 @@ crash() {
 	echo "$1 left: $(ls $T/instances | grep -c kvmtimer) instance, $(grep -c kvmtimer $T/kprobe_events | sed 's/^[1-9][0-9]*$/some/') probes"
 }
 
+# Only one VM of two, and its threads are made after the filter.
+filtered() {
+	sh -c "kill -STOP \$\$; exec vmm --name a --vcpus 2 --timeout 60 $G scenario=periodic timer=p n=40 period=3000 wfi=1" \
+		>/dev/null 2>&1 &
+	vmm=$!
+	both filtered --detail lr -p $vmm -- sh -c "
+		vmm --name b --timeout 60 $G scenario=periodic n=40 period=3000 &
+		kill -CONT $vmm
+		while readlink /proc/$vmm/exe >/dev/null; do sleep 0.1; done; sleep 0.5; wait"
+}
+
 case $1 in
 matrix)
 	for SOURCE in bpf ftrace; do
@@ -152,22 +177,15 @@ matrix)
 		tracefs_state >"$OUT/tracefs-after"
 	done
 	mkdir -p "$KT_OUT/both"
-	both two-vms -- sh -c "
+	again both two-vms -- sh -c "
 		vmm --name a --vcpus 2 --timeout 60 $G scenario=periodic n=60 period=2000 &
 		vmm --name b --vcpus 2 --timeout 60 $G scenario=periodic n=60 period=2000 wfi=1; wait"
-	both kinds -- vmm --timeout 60 $G scenario=kinds n=50
-	both ptimer --detail lr -- vmm --timeout 60 $G scenario=periodic timer=p n=20 period=2000
-	both user --detail lr -- vmm --timeout 60 --gic none $G scenario=uirq n=3
-	both reuse -- vmm --timeout 60 --repeat 3 --id-base 2 $G scenario=hvc n=50
-	both disturbed --detail lr -- vmm --timeout 90 --vcpus 2 --migrate 7 --preempt $G scenario=periodic n=100 period=2000
-	# Only one VM of two, and its threads are made after the filter.
-	sh -c "kill -STOP \$\$; exec vmm --name a --vcpus 2 --timeout 60 $G scenario=periodic timer=p n=40 period=3000 wfi=1" \
-		>/dev/null 2>&1 &
-	vmm=$!
-	both filtered --detail lr -p $vmm -- sh -c "
-		vmm --name b --timeout 60 $G scenario=periodic n=40 period=3000 &
-		kill -CONT $vmm
-		while readlink /proc/$vmm/exe >/dev/null; do sleep 0.1; done; sleep 0.5; wait"
+	again both kinds -- vmm --timeout 60 $G scenario=kinds n=50
+	again both ptimer --detail lr -- vmm --timeout 120 $G scenario=periodic timer=p n=20 period=2000
+	again both user --detail lr -- vmm --timeout 60 --gic none $G scenario=uirq n=3
+	again both reuse -- vmm --timeout 60 --repeat 3 --id-base 2 $G scenario=hvc n=50
+	again both disturbed --detail lr -- vmm --timeout 90 --vcpus 2 --migrate 7 --preempt $G scenario=periodic n=100 period=2000
+	again filtered
 	OUT=$KT_OUT/ftrace
 	{
 		crash first
@@ -201,10 +219,10 @@ conform)
 	take() {
 		name=$1
 		shift
-		for _ in 1 2 3; do
+		for _ in 1 2 3 4 5; do
 			kvmtimer-trace record -q --detail lr -o "$KT_OUT/$name.data" -- sh -c "$*" \
 				>"$KT_OUT/$name.out" 2>"$KT_OUT/$name.err" || echo "$name: $?" >>"$KT_OUT/failed"
-			kvmtimer-trace report --strict "$KT_OUT/$name.data" >/dev/null 2>&1 && break
+			lossless "$KT_OUT/$name.data" && break
 		done
 	}
 	run() {
@@ -233,11 +251,15 @@ live)
 		pid=$!
 		until grep -q judging "$name.err"; do sleep 0.2; done
 	}
-	judge conforming
-	vmm --timeout 60 $G scenario=periodic n=50 period=2000 >conforming.guest
-	kill -INT $pid
-	wait $pid
-	echo "status $?" >>conforming
+	for _ in 1 2 3 4 5; do
+		judge conforming
+		vmm --timeout 60 $G scenario=periodic n=50 period=2000 >conforming.guest
+		kill -INT $pid
+		wait $pid
+		status=$?
+		[ $status -eq 3 ] || break	# inconclusive: the kernel skipped an event
+	done
+	echo "status $status" >>conforming
 	judge broken --on-violation 'shell:echo "$KT_RULE $KT_FILE" >told'
 	vmm --timeout 60 --id-base 2 $G scenario=hvc n=500 >broken.guest
 	kill -INT $pid

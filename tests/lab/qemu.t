@@ -27,14 +27,19 @@ INIT
 chmod +x "$tmp/guest/init"
 (cd "$tmp/guest" && find . | cpio -o -H newc --quiet -R 0:0) >"$tmp/guest.cpio"
 
-"$top/scripts/lab" run --mem 2600 --smp 2 --timeout 400 --rootfs "$debs" --out "$tmp/out" \
-	--add "$cache/kernels/6.12/vmlinuz:/lab/vmlinuz" --add "$tmp/guest.cpio:/lab/guest.cpio" \
-	--add "$build/arm64/kvmtimer-trace.stripped:/lab/bin/kvmtimer-trace" -- \
-	'kvmtimer-trace record -q --buffer-size 8M --detail lr -o "$KT_OUT/qemu.data" -- \
-	 qemu-system-aarch64 -M virt,gic-version=host -cpu host -accel kvm -smp 2 -m 256 \
-	 -name guest=realvm,debug-threads=on -kernel /lab/vmlinuz -initrd /lab/guest.cpio \
-	 -append "console=ttyAMA0 quiet" -display none -serial stdio -monitor none -nic none -no-reboot' >"$tmp/log" 2>&1
-ok $? "the guest booted and ended" "$(tail -n 30 "$tmp/log")"
+# The kernel may skip a program on top of itself: counted as lost, and nothing can be judged then.
+for _ in 1 2 3 4; do
+	"$top/scripts/lab" run --mem 2600 --smp 2 --timeout 400 --rootfs "$debs" --out "$tmp/out" \
+		--add "$cache/kernels/6.12/vmlinuz:/lab/vmlinuz" --add "$tmp/guest.cpio:/lab/guest.cpio" \
+		--add "$build/arm64/kvmtimer-trace.stripped:/lab/bin/kvmtimer-trace" -- \
+		'kvmtimer-trace record -q --buffer-size 8M --detail lr -o "$KT_OUT/qemu.data" -- \
+		 qemu-system-aarch64 -M virt,gic-version=host -cpu host -accel kvm -smp 2 -m 256 \
+		 -name guest=realvm,debug-threads=on -kernel /lab/vmlinuz -initrd /lab/guest.cpio \
+		 -append "console=ttyAMA0 quiet" -display none -serial stdio -monitor none -nic none -no-reboot' >"$tmp/log" 2>&1
+	status=$?
+	"$kt" report --strict "$tmp/out/qemu.data" >/dev/null 2>&1 && break
+done
+ok $status "the guest booted and ended" "$(tail -n 30 "$tmp/log")"
 like "$(cat "$tmp/log")" 'guest prompt: 2 CPUs' "the guest reached its prompt with two vCPUs"
 report=$("$kt" report "$tmp/out/qemu.data" 2>&1)
 like "$report" '^ +[0-9]+  realvm +[0-9]+ +2 GICv3' "the VM has the name that QEMU was given"

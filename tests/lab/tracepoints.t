@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # shellcheck shell=bash
-# kernel-patch/linux-6.12's tracepoints and the probes that do without them show
-# the same list registers, on the same run.
+# kernel-patch/linux-6.12's tracepoints, taken by BPF and by ftrace, and the probes that
+# do without them show the same list registers, on the same run.
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/../lib.sh"
 # shellcheck source=tests/lab/witness.sh
@@ -38,19 +38,22 @@ for cell in max:3 cortex-a72:2 cortex-a72:3; do
 		sh /lab/bin/both-ways.sh >"$tmp/log" 2>&1
 	ok $? "$cell: the host booted and acted" "$(cat "$tmp/log")"
 	for name in cancelled active vmm ptimer smp; do
-		a=$d/$name.tracepoints b=$d/$name.probes
-		like "$("$kt" dump "$a.data" | grep '^fact capture.probe.flush=')" 'raw_tp' "$cell: $name: recorded with tracepoints"
-		unlike "$("$kt" dump "$b.data" | grep '^fact capture.probe.flush=')" 'raw_tp' "$cell: $name: and without"
-		words "$a.data" >"$a.words"
-		words "$b.data" >"$b.words"
-		[ "$(wc -l <"$b.words")" -gt 20 ] && cmp -s "$a.words" "$b.words"
-		ok $? "$cell: $name: $(wc -l <"$b.words") list registers are the same both ways" "$(diff "$b.words" "$a.words")"
-		lane "$a.data" >"$a.lane"
-		lane "$b.data" >"$b.lane"
-		[ "$(wc -l <"$b.lane")" -gt 10 ] && cmp -s "$a.lane" "$b.lane"
-		ok $? "$cell: $name: the LR lane's $(wc -l <"$b.lane") steps are the same both ways" "$(diff "$b.lane" "$a.lane")"
-		# Only the tracepoints can see this: at flush a mapped interrupt's list register stands on an active PPI.
-		is "$(inactive "$a.data")" 0 "$cell: $name: the GIC holds each mapped interrupt active that is in a list register"
+		probes=$d/$name.probes
+		unlike "$("$kt" dump "$probes.data" | grep '^fact capture.probe.flush=')" '=(raw_tp|tracepoint)' "$cell: $name: recorded without tracepoints"
+		words "$probes.data" >"$probes.words"
+		lane "$probes.data" >"$probes.lane"
+		for source in tracepoints ftrace; do
+			a=$d/$name.$source what="$cell: $name: $source"
+			like "$("$kt" dump "$a.data" | grep '^fact capture.probe.flush=')" '=(raw_tp|tracepoint)' "$what: and with"
+			words "$a.data" >"$a.words"
+			[ "$(wc -l <"$probes.words")" -gt 20 ] && cmp -s "$a.words" "$probes.words"
+			ok $? "$what: $(wc -l <"$a.words") list registers are the same both ways" "$(diff "$probes.words" "$a.words")"
+			lane "$a.data" >"$a.lane"
+			[ "$(wc -l <"$probes.lane")" -gt 10 ] && cmp -s "$a.lane" "$probes.lane"
+			ok $? "$what: the LR lane's $(wc -l <"$a.lane") steps are the same both ways" "$(diff "$probes.lane" "$a.lane")"
+			# Only the tracepoints can see this: at flush a mapped interrupt's list register stands on an active PPI.
+			is "$(inactive "$a.data")" 0 "$what: the GIC holds each mapped interrupt active that is in a list register"
+		done
 	done
 done
 done_testing
