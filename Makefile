@@ -310,7 +310,7 @@ cover:
 check-quality: all arm64 $(O)/mutate
 	$(Q)scripts/check-quality $(O)
 
-bench-offline: all $(O)/synth
+bench-offline: all arm64 $(O)/synth
 	$(Q)scripts/bench-offline $(O)
 bench-capture: arm64
 	$(Q)scripts/bench-capture $(O)

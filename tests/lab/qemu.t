@@ -39,7 +39,7 @@ for _ in 1 2 3 4; do
 	status=$?
 	"$kt" report --strict "$tmp/out/qemu.data" >/dev/null 2>&1 && break
 done
-ok $status "the guest booted and ended" "$(tail -n 30 "$tmp/log")"
+ok "$status" "the guest booted and ended" "$(tail -n 30 "$tmp/log")"
 like "$(cat "$tmp/log")" 'guest prompt: 2 CPUs' "the guest reached its prompt with two vCPUs"
 report=$("$kt" report "$tmp/out/qemu.data" 2>&1)
 like "$report" '^ +[0-9]+  realvm +[0-9]+ +2 GICv3' "the VM has the name that QEMU was given"

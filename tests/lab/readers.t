@@ -37,6 +37,20 @@ per_vcpu() {
 	same "$1" | sort -s -k1,1
 }
 
+# What every form must say of the run: the verdict by each rule, each lane's steps, how often
+# each line rose and why the guest was left.
+#
+# Only our own recording has PSTATE (the masked lane), the counter's frequency and offsets
+# (the wire, and the rules that judge by deadline) and why a vCPU was put.  Only theirs has
+# sched_switch: a vCPU's thread that sleeps before it first runs.
+answers() {
+	verdicts "$1" | grep -Ev '^(I16|I18|L1|E1|E4|D[0-9]+) '
+	lanes "$1" | grep -Ev ' (masked|[vp]timer wire) ' | awk '
+		$2 != "vcpu" { print; next } / guest$/ { ran[$1] = 1 } $1 in ran'
+	"$kt" report --json "$1" | tr -d ' \n' | sed 's/"exits":\[/\n/; s/{"timer":/\n&/g; s/},{/\n/g' |
+		sed -nE 's/.*"timer":"([a-z]*)".*"rises":([0-9]+).*/\1 rose \2/p; s/.*"count":([0-9]+).*"cause":"([a-z-]+)".*/left \1 \2/p' | sort
+}
+
 check_run() {
 	local cell=$1 d=$2 name
 	per_vcpu "$d/ours.data" | grep -v '^tid:' >"$d/ours"
@@ -52,6 +66,16 @@ check_run() {
 		is "$(number "$d/json" lost)" 0 "$cell: $name: nothing lost"
 		"$kt" doctor "$d/$name" >"$d/doctor"
 		is $? 0 "$cell: $name: doctor is content" "$(cat "$d/doctor")"
+	done
+	answers "$d/ours.data" >"$d/ours.answers"
+	[ "$(grep -c ' holds$' "$d/ours.answers")" -ge 15 ] && [ "$(grep -c 'rose\|left' "$d/ours.answers")" -ge 8 ]
+	ok $? "$cell: our own recording answers" "$(grep 'holds\|rose\|left' "$d/ours.answers")"
+	for name in v6.dat v7.dat v7-none.dat trace.txt; do
+		answers "$d/$name" >"$d/$name.answers"
+		diff "$d/ours.answers" "$d/$name.answers" >"$d/diff"
+		ok $? "$cell: $name: report, timeline and check give the same $(wc -l <"$d/ours.answers") answers" "$(head -n 30 "$d/diff")"
+		"$kt" check "$d/$name" >"$d/check" 2>&1
+		is $? 0 "$cell: $name: check finds it conforming" "$(cat "$d/check")"
 	done
 	cmp -s "$d/v6.dat.seq" "$d/v7.dat.seq" && cmp -s "$d/v7.dat.seq" "$d/v7-none.dat.seq"
 	ok $? "$cell: v6, v7 and v7 uncompressed tell the same"
