@@ -68,6 +68,7 @@ struct rule_timer {
 	uint64_t evaluated_ns;
 	uint8_t evaluated;	/* should_fire of the last evaluation */
 	bool just_evaluated;
+	bool cut_short;		/* preempted between an evaluation and what follows it; until the entry */
 
 	/* list register */
 	bool flushed;		/* a flush sample since the last fold or load */

@@ -135,8 +135,12 @@ static void on_save(struct at *a)
 	else if (r->flags & KT_SAVE_KNOWN && !v->excused && v->in_guest == 0)
 		v->owe_user = true;
 	/* A put cancels soft timers of emulated timers. */
-	for (unsigned int i = 0; i < nr_timers(v); i++)
+	for (unsigned int i = 0; i < nr_timers(v); i++) {
 		timer_of(v, i)->soft_due_ns = 0;
+		if (timer_of(v, i)->just_evaluated && timer_of(v, i)->evaluated_ns > v->exit_ns &&
+		    r->flags & KT_SAVE_PREEMPTED)
+			timer_of(v, i)->cut_short = true;
+	}
 	/* Preempted on the way into its sleep it is asleep, too: KVM looks at the wait, which is set before. */
 	v->asleep = r->flags != KT_SAVE_KNOWN;
 	if (r->flags & KT_SAVE_BLOCKING) {
@@ -282,6 +286,7 @@ static void on_entry(struct at *a)
 
 		t->handled = 0;
 		t->flush_fresh = false;
+		t->cut_short = false;
 		t->reset = false;
 		v->lr_busy |= t->open || t->flushed;
 	}

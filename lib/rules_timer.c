@@ -16,6 +16,9 @@ void kt_step_change_only(struct at *a)
 
 	if (context(a->ev) != KT_AT_TASK)
 		return;
+	/* A trapped access evaluates with preemption enabled: what it then publishes is of before. */
+	if (a->t->cut_short)
+		return;
 	if (a->t->role == ROLE_EMULATED && !a->t->just_evaluated && a->t->evaluated != NO_LEVEL &&
 	    !a->v->reset_ns && a->r->maps_seen) {
 		kt_broke(a, a->t->evaluated_ns, "the level of an emulated timer was published without an evaluation");
@@ -471,7 +474,7 @@ void kt_step_evaluated_level(struct at *a)
 	for (unsigned int i = 0; i < nr_timers(a->v); i++) {
 		const struct rule_timer *t = timer_of(a->v, i);
 
-		if (t->role != ROLE_EMULATED || t->evaluated == NO_LEVEL || t->line == NO_LEVEL)
+		if (t->role != ROLE_EMULATED || t->evaluated == NO_LEVEL || t->line == NO_LEVEL || t->cut_short)
 			continue;
 		a->timer = i;
 		judge(a, t->line == t->evaluated || (t->line == 1 && t->from_soft), t->published_ns,

@@ -39,12 +39,12 @@ for cell in max:3 cortex-a72:2 cortex-a72:3; do
 	ok $? "$cell: the host booted and acted" "$(cat "$tmp/log")"
 	for name in cancelled active vmm ptimer smp; do
 		probes=$d/$name.probes
-		unlike "$("$kt" dump "$probes.data" | grep '^fact capture.probe.flush=')" '=(raw_tp|tracepoint)' "$cell: $name: recorded without tracepoints"
+		unlike "$("$kt" dump "$probes.data" | grep '^fact capture.probe.flush=')" '="(raw_tp|tracepoint)"' "$cell: $name: recorded without tracepoints"
 		words "$probes.data" >"$probes.words"
 		lane "$probes.data" >"$probes.lane"
 		for source in tracepoints ftrace; do
 			a=$d/$name.$source what="$cell: $name: $source"
-			like "$("$kt" dump "$a.data" | grep '^fact capture.probe.flush=')" '=(raw_tp|tracepoint)' "$what: and with"
+			like "$("$kt" dump "$a.data" | grep '^fact capture.probe.flush=')" '="(raw_tp|tracepoint)"' "$what: and with"
 			words "$a.data" >"$a.words"
 			[ "$(wc -l <"$probes.words")" -gt 20 ] && cmp -s "$a.words" "$probes.words"
 			ok $? "$what: $(wc -l <"$a.words") list registers are the same both ways" "$(diff "$probes.words" "$a.words")"
