@@ -225,7 +225,8 @@ void kt_check_sum(const struct kt_check *c, struct kt_check_sum *out)
 		out->not_applicable += r.verdict == KT_VERDICT_NOT_APPLICABLE;
 	}
 	out->answer = KT_ANSWER_INCONCLUSIVE;
-	if (out->violated && incomplete(c->session->facts))
+	/* An event that came too late for its place was dropped, and left no gap. */
+	if (out->violated && (incomplete(c->session->facts) || c->session->late))
 		out->why = "the capture is not whole: what looks broken may be what is missing";
 	else if (out->violated)
 		out->answer = KT_ANSWER_VIOLATED;

@@ -114,7 +114,10 @@ void kt_rules_facts(struct kt_rules *r)
 		how = kt_facts_get(f, key);
 		if (how && !strchr(how, ' '))
 			r->captured |= 1u << kind;
+		r->partial |= how != NULL;
 	}
+	r->foreign = kt_facts_get(f, "input.format") != NULL;
+	r->partial |= r->foreign;
 	r->attached_ns = ns ? strtoull(ns, NULL, 10) : 0;
 }
 
@@ -209,6 +212,10 @@ void kt_broke_late(struct at *a, uint64_t from_ns, const char *seen, uint64_t la
 		.at_ns = a->ev->ts_ns, .late_ns = late_ns,
 	};
 
+	if (a->r->partial && kt_rule_rows[a->rule].rests & ~a->r->captured) {
+		t->doubted++;
+		return;
+	}
 	held(a);
 	if (t->violated < KT_VIOLATIONS_KEPT)
 		t->first[t->violated] = v;
@@ -382,9 +389,12 @@ void kt_rules_result(const struct kt_rules *r, size_t i, struct kt_rule_result *
 
 	*out = (struct kt_rule_result){ .exercised = r->exercised[i], .violated = t->violated,
 		.late = t->late, .legal = t->legal, .voided = r->voided };
-	if (t->violated)
+	if (t->violated) {
 		out->verdict = KT_VERDICT_VIOLATED;
-	else if (!out->exercised)
+	} else if (t->doubted) {
+		out->verdict = KT_VERDICT_INCONCLUSIVE;
+		out->why = "events that it rests on were not recorded: doctor names them";
+	} else if (!out->exercised)
 		unexercised(r, kt_rule(i), out);
 	else if (t->late)
 		out->verdict = KT_VERDICT_LATE;

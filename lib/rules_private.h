@@ -125,7 +125,7 @@ struct rule_vcpu {
 #define MAX_CPUS 4096
 
 struct rule_tally {
-	uint64_t violated, late, legal;
+	uint64_t violated, late, legal, doubted;
 	struct kt_violation first[KT_VIOLATIONS_KEPT];
 };
 
@@ -139,6 +139,8 @@ struct kt_rules {
 	uint64_t attached_ns, voided;
 	/* what the recording can show */
 	uint32_t captured;		/* kinds that are recorded, bit per enum kt_kind: absence means something */
+	bool foreign;			/* another tool's: what it has not is not known to have been absent */
+	bool partial;			/* kinds may be missing though they happened */
 	bool level_cache, no_level_cache, resamples, no_resamples;
 	bool maps_seen, wires_seen, irqchips_seen, lrs_seen, clocks_known, vgic_updates_seen;
 	struct { uint32_t who, index; } cache[256];
@@ -180,6 +182,11 @@ struct rule_row {
 	uint32_t after;
 	/* IN_TASK or IN_INTERRUPT: of update_irq, vgic_update and map only those. */
 	uint32_t context;
+	/*
+	 * Kinds whose absence looks like a violation.  Where a capture may have left one out
+	 * nothing is held against the kernel: the rule is in doubt.
+	 */
+	uint32_t rests;
 };
 
 extern const struct rule_row kt_rule_rows[];

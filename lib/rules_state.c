@@ -130,7 +130,9 @@ static void on_save(struct at *a)
 	v->loaded = false;
 	v->soft_waits = false;
 	v->put_since_exit = true;
-	if (r->flags & (KT_SAVE_PREEMPTED | KT_SAVE_BLOCKING | KT_SAVE_SLEEPING))
+	/* A capture without sched_switch does not tell why. */
+	if (r->flags & (KT_SAVE_PREEMPTED | KT_SAVE_BLOCKING | KT_SAVE_SLEEPING) ||
+	    (a->r->foreign && !(r->flags & KT_SAVE_KNOWN)))
 		v->excused = true;
 	else if (r->flags & KT_SAVE_KNOWN && !v->excused && v->in_guest == 0)
 		v->owe_user = true;

@@ -12,7 +12,8 @@
 void kt_step_change_only(struct at *a)
 {
 	bool emulated = a->t->role == ROLE_EMULATED && a->t->just_evaluated && a->r->level_cache;
-	bool by_state = !a->r->maps_seen && a->v->ran && !a->v->reset_ns;
+	/* No timer map is a kernel before 5.2, or a capture without its tracepoint. */
+	bool by_state = !a->r->maps_seen && !a->r->foreign && a->v->ran && !a->v->reset_ns;
 
 	if (context(a->ev) != KT_AT_TASK)
 		return;

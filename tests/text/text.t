@@ -96,4 +96,19 @@ printf 'x\n%.0s' $(seq 1000) >not-a-trace
 "$kt" report not-a-trace >out 2>&1
 is $? 1 "text that is no trace is refused"
 like "$(cat out)" 'unknown format' "and it is said"
+
+# Nor what could not be put in its place: one line with a mangled time.
+awk 'NR == 60 { line = $0; sub(/[0-9]+\.[0-9]+:/, "0.000001:", line); print line } { print }' "$top/tests/text/tracefs.txt" >mangled
+"$kt" check mangled >out
+is $? 3 "an event out of its time: inconclusive" "$(cat out)"
+like "$(cat out)" '^INCONCLUSIVE: the capture is not whole' "and it says so"
+
+# What was not recorded is not held against the kernel.
+for event in $(grep -oE ' (kvm|vgic)_[a-z_0-9]+:' "$top/tests/text/tracefs.txt" | tr -d ' :' | sort -u); do
+	grep -v " $event:" "$top/tests/text/tracefs.txt" >without
+	"$kt" check without >out
+	[ $? -ne 2 ]
+	ok $? "a capture without $event breaks no rule" "$(cat out)"
+done
+
 done_testing
