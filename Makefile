@@ -193,6 +193,9 @@ $(O)/unit/%: $(O)/obj/tests/unit/%.o $(UNIT_CLI) $(O)/libkt.a
 # Its capture is its own.
 $(O)/unit/test_recorder: $(O)/obj/cli/recorder.o $(O)/obj/cli/host.o
 
+# Its tracefs is a folder of files.
+$(O)/unit/test_ftrace_pages: $(O)/obj/cli/ftrace_pages.o
+
 unit: $(UNIT)
 
 export KT_BUILD = $(abspath $(O))

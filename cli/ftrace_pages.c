@@ -17,7 +17,7 @@ struct cursor {
 	char *memory;
 	struct kt_trace_page page;	/* at the next record; data NULL = ask the kernel again */
 	uint64_t last_ns;		/* of the newest record given out */
-	uint64_t missed, told;		/* by page headers; by kt_pages_untold */
+	uint64_t missed, told;		/* given out as gaps; by kt_pages_untold */
 	uint64_t pages;			/* read in this drain */
 };
 
@@ -72,7 +72,8 @@ static int next_page(struct kt_pages *p, struct cursor *c, const struct kt_pages
 		missed = kt_trace_page_start(&c->page, c->memory, n);
 		if (missed) {
 			uint64_t until = c->page.data ? c->page.ts_ns : c->last_ns;
-			uint64_t count = missed > 0 ? missed : 0;
+			/* A full page has no room for the number: the rest of it is told at the end. */
+			uint64_t count = missed > 0 ? missed : 1;
 			int err;
 
 			c->missed += count;
