@@ -124,6 +124,13 @@ static int make_seekable(struct kt_input *in)
 		close(fd);
 		return kt_err((int)got, "cannot read %s: %s", in->name, strerror((int)-got));
 	}
+	/* Whoever reads it next begins where the descriptor stands. */
+	if (lseek(fd, 0, SEEK_SET)) {
+		int err = -errno;
+
+		close(fd);
+		return kt_err(err, "cannot read a temporary file: %s", strerror(-err));
+	}
 	close(in->fd);
 	in->fd = fd;
 	return 0;
