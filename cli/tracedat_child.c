@@ -313,16 +313,20 @@ static void sift_down(struct reading *r, int i)
 	r->heap[i] = s;
 }
 
+static void send_loss(struct reading *r, struct stream *s)
+{
+	if (s->losing)
+		r->out_len += kt_tracedat_lost(room(r), (uint16_t)s->cpu, s->lost);
+	s->losing = false;
+	s->lost = 0;
+}
+
 static void send_rec(struct reading *r, struct stream *s)
 {
 	uint32_t tid = s->rec.tid;
 	const char *comm;
 
-	if (s->losing) {
-		r->out_len += kt_tracedat_lost(room(r), s->rec.cpu, s->lost);
-		s->losing = false;
-		s->lost = 0;
-	}
+	send_loss(r, s);
 	/* A name is told once: the file has one for each thread. */
 	if (kt_ftrace_of_thread(s->rec.id) && tid < TIDS && !(r->comm_sent[tid / 8] >> tid % 8 & 1)) {
 		r->comm_sent[tid / 8] |= (uint8_t)(1u << tid % 8);
@@ -336,7 +340,11 @@ static void send_rec(struct reading *r, struct stream *s)
 	r->records++;
 }
 
-static void send_all(struct reading *r)
+/*
+ * What was lost on a CPU may have been ours though nothing of ours follows; but not
+ * in a buffer that has none of ours on any CPU, when another buffer may have them.
+ */
+static void send_all(struct reading *r, bool last)
 {
 	r->heap_n = 0;
 	for (int cpu = 0; cpu < r->nr_cpus; cpu++) {
@@ -348,19 +356,23 @@ static void send_all(struct reading *r)
 	}
 	for (int i = r->heap_n / 2 - 1; i >= 0; i--)
 		sift_down(r, i);
+	last = last || r->heap_n;
 	while (r->heap_n) {
 		struct stream *s = r->heap[0];
 
 		send_rec(r, s);
-		if (!advance(r, s))
+		if (!advance(r, s)) {
+			send_loss(r, s);
 			r->heap[0] = r->heap[--r->heap_n];
+		}
 		if (r->heap_n)
 			sift_down(r, 0);
 	}
+	for (int cpu = 0; last && cpu < r->nr_cpus; cpu++)
+		send_loss(r, &r->stream[cpu]);
 }
 
-/* One buffer: the top one, or an instance of it.  Two together would tell everything twice. */
-static void read_buffer(struct reading *r, struct tracecmd_input *handle)
+static void use_buffer(struct reading *r, struct tracecmd_input *handle)
 {
 	r->handle = handle;
 	r->tep = tracecmd_get_tep(handle);
@@ -375,7 +387,62 @@ static void read_buffer(struct reading *r, struct tracecmd_input *handle)
 		fail(r, "not enough memory for its CPUs");
 	memset(r->id_of_type, 0, TYPES);
 	learn_events(r);
-	send_all(r);
+}
+
+/* One buffer: the top one, or an instance of it.  Two together would tell everything twice. */
+static void read_buffer(struct reading *r, struct tracecmd_input *handle, bool last)
+{
+	use_buffer(r, handle);
+	send_all(r, last);
+}
+
+/* Whether a buffer that is not read has records of KVM; those of the host alone would be no lack. */
+static bool has_kvm(struct reading *r, struct tracecmd_input *handle)
+{
+	bool found = false;
+
+	use_buffer(r, handle);
+	for (int cpu = 0; cpu < r->nr_cpus && !found; cpu++) {
+		struct tep_record *rec;
+		uint64_t type;
+
+		while (!found && (rec = tracecmd_read_data(handle, cpu))) {
+			found = load(rec, &r->type, &type) && type < TYPES &&
+				kt_ftrace_of_thread(r->id_of_type[type]);
+			tracecmd_free_record(rec);
+		}
+	}
+	return found;
+}
+
+static const char *name_of(struct tracecmd_input *handle, int i)
+{
+	const char *name = tracecmd_buffer_instance_name(handle, i);
+
+	return name && *name ? name : "(no name)";
+}
+
+/* Instances from `next` on are not read: they are named if KVM's records are in them. */
+static void tell_unread(struct reading *r, struct tracecmd_input *handle, int next)
+{
+	char text[512], names[384] = "";
+	int n = tracecmd_buffer_instances(handle), found = 0;
+
+	for (int i = next; i < n; i++) {
+		struct tracecmd_input *instance = tracecmd_buffer_instance_handle(handle, i);
+		size_t len = strlen(names);
+
+		if (!instance || !has_kvm(r, instance))
+			continue;
+		snprintf(names + len, sizeof(names) - len, "%s%s", found ? ", " : "", name_of(handle, i));
+		found++;
+	}
+	if (!found)
+		return;
+	snprintf(text, sizeof(text), "only one buffer of the file is read, %s%s: events of KVM in %d other%s "
+		 "were not: %.300s", next ? "instance " : "the top one", next ? name_of(handle, next - 1) : "",
+		 found, found > 1 ? "s" : "", names);
+	fact(r, "input.lack.buffers", text);
 }
 
 static void tell_host(struct reading *r, struct tracecmd_input *handle)
@@ -394,6 +461,7 @@ void kt_tracedat_child(int in_fd, int out_fd, void *arg)
 {
 	struct reading *r = calloc(1, sizeof(*r));
 	struct tracecmd_input *handle, *instance;
+	int n, next = 0;
 
 	(void)arg;
 	if (!r)
@@ -417,14 +485,16 @@ void kt_tracedat_child(int in_fd, int out_fd, void *arg)
 	if (tep_is_file_bigendian(r->tep) != tep_is_local_bigendian(r->tep))
 		fail(r, "it was recorded on a machine of the other byte order");
 	tell_host(r, handle);
-	read_buffer(r, handle);
-	for (int i = 0; !r->records && i < tracecmd_buffer_instances(handle); i++) {
-		instance = tracecmd_buffer_instance_handle(handle, i);
+	n = tracecmd_buffer_instances(handle);
+	read_buffer(r, handle, !n);
+	while (!r->records && next < n) {
+		instance = tracecmd_buffer_instance_handle(handle, next++);
 		if (!instance)
 			continue;
-		fact(r, "input.instance", tracecmd_buffer_instance_name(handle, i));
-		read_buffer(r, instance);
+		fact(r, "input.instance", tracecmd_buffer_instance_name(handle, next - 1));
+		read_buffer(r, instance, next == n);
 	}
+	tell_unread(r, handle, next);
 	r->out_len += kt_tracedat_done(room(r), r->others, r->unreadable);
 	flush_out(r);
 }
