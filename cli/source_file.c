@@ -140,10 +140,12 @@ static int make_seekable(struct kt_input *in)
 
 static int open_ftrace(struct kt_input *in)
 {
+	/* The child that reads a trace.dat merges its CPUs; a text is as somebody made it. */
+	struct kt_ftrace_opts opts = { .merged = in->format == KT_INPUT_TRACEDAT };
 	int err = kt_facts_new(&in->facts);
 
 	if (!err)
-		err = kt_ftrace_blocks_new(NULL, &in->blocks);
+		err = kt_ftrace_blocks_new(&opts, &in->blocks);
 	return err ? kt_err(err, "out of memory") : 0;
 }
 
@@ -291,6 +293,10 @@ static void common_lacks(struct kt_input *in)
 	if (s->ambiguous_soft)
 		lack(in, "soft-timers", "%" PRIu64 " soft timers fired that may be more than one vCPU's: not attributed",
 		     s->ambiguous_soft);
+	if (s->back_in_time)
+		lack(in, "order", "%" PRIu64 " records are older than others before them, as when one CPU's file "
+		     "follows another's: a soft timer whose start was not recorded is not attributed",
+		     s->back_in_time);
 	if (s->duplicates)
 		lack(in, "duplicates", "%" PRIu64 " records are there twice: the second ones were dropped",
 		     s->duplicates);

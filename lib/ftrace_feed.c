@@ -8,6 +8,7 @@
 #include "ftrace_private.h"
 
 #define SOFT_TIMERS_MAX 65536
+#define JITTER_NS 1000000	/* how far a merged trace may be out of order: a writer was interrupted */
 
 /* ---- conversion: one function per event ---- */
 
@@ -198,6 +199,12 @@ static struct soft_timer *find_soft(struct kt_ftrace *f, uint64_t ptr)
 	return s && s->index ? &f->soft[s->index - 1] : NULL;
 }
 
+/* Other CPUs, with vCPUs that are loaded now, may still be unread. */
+static bool others_unread(const struct kt_ftrace *f)
+{
+	return f->unordered || !(f->merged || f->opts.merged);
+}
+
 /*
  * Whose emulated timer fires?  The hrtimer's, when its start was seen.  Else the
  * current thread's vCPU, if it may have armed one and no other loaded vCPU may.
@@ -210,7 +217,8 @@ static uint32_t soft_vcpu(struct feed *d, unsigned int timer)
 	if (soft)
 		return soft->vcpu;
 	if (v && !d->t->put && (d->f->opts.soft_timers_stay ||
-	    (timer < KT_TIMER_NR && kt_ft_waiting(d->f, v) >> timer & 1 && d->f->nr_waiting[timer] == 1)))
+	    (timer < KT_TIMER_NR && kt_ft_waiting(d->f, v) >> timer & 1 && d->f->nr_waiting[timer] == 1 &&
+	     !others_unread(d->f))))
 		return d->t->bound;
 	d->f->stats.ambiguous_soft++;
 	return NONE;
@@ -538,6 +546,24 @@ static int convert_foreign(struct feed *d)
 	return 0;
 }
 
+/*
+ * Files of one CPU after another never come back to a CPU that they have left; a
+ * merged trace does all the time.
+ */
+static void note_order(struct kt_ftrace *f, const struct cpu *c, const struct kt_ftrace_rec *rec)
+{
+	if ((c->seen && rec->ts_ns < c->last.ts_ns) ||
+	    (rec->ts_ns < f->newest_ns && f->newest_ns - rec->ts_ns > JITTER_NS)) {
+		f->stats.back_in_time++;
+		f->unordered = true;
+	}
+	if (c->seen && rec->cpu != f->last_cpu)
+		f->merged = true;
+	if (rec->ts_ns > f->newest_ns)
+		f->newest_ns = rec->ts_ns;
+	f->last_cpu = rec->cpu;
+}
+
 int kt_ftrace_feed(struct kt_ftrace *f, const struct kt_ftrace_rec *rec, struct kt_event *ev)
 {
 	struct feed d = { .f = f, .rec = rec, .ev = ev };
@@ -552,8 +578,7 @@ int kt_ftrace_feed(struct kt_ftrace *f, const struct kt_ftrace_rec *rec, struct 
 		return 0;
 	}
 	f->stats.by_id[rec->id]++;
-	if (d.c->seen && rec->ts_ns < d.c->last.ts_ns)
-		f->stats.back_in_time++;
+	note_order(f, d.c, rec);
 	if (!kt_ftrace_of_thread(rec->id)) {
 		made = convert_foreign(&d);
 	} else {

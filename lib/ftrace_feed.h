@@ -20,7 +20,8 @@
  *   - what runs in a hard interrupt after kvm_timer_hrtimer_expire belongs to
  *     that soft timer's vCPU, which may be another one than the current
  *     thread's (nohz_full moves unpinned hrtimers): known when hrtimer_start and
- *     hrtimer_expire_entry were recorded, else only if no other vCPU can be meant;
+ *     hrtimer_expire_entry were recorded, else only if no other vCPU can be meant
+ *     and all CPUs are known to have been read up to there;
  *   - a background timer belongs to whom its start named, else to whom it wakes;
  *   - what is not known stays unknown: who is then KT_WHO_TID | tid.
  *
@@ -28,12 +29,15 @@
  * each vCPU thread is a VM of its own, and `without_tgid` says so.  Two threads
  * that enter guests as the same vCPU of one process are two VMs (two_in_process).
  *
- * Feed in time order.  Pure: no I/O.
+ * Feed in time order.  Files of one CPU after another are accepted too: threads
+ * and what they are bound to do not mind, and what depends on who else is loaded
+ * is then left unknown.  Pure: no I/O.
  */
 struct kt_ftrace;
 
 struct kt_ftrace_opts {
 	bool soft_timers_stay;	/* the host is known to have no nohz_full CPUs */
+	bool merged;		/* all CPUs are in it, merged by time */
 };
 
 struct kt_ftrace_stats {
@@ -42,7 +46,7 @@ struct kt_ftrace_stats {
 	uint64_t ambiguous_soft;	/* soft timers that may be more than one vCPU's */
 	uint64_t other_irq;		/* vgic updates of interrupts that are no timer's: no event made */
 	uint64_t duplicates;		/* byte-identical to the record before on that CPU: dropped */
-	uint64_t back_in_time;		/* older than the record before on that CPU */
+	uint64_t back_in_time;		/* older than what stood before them, by more than CPUs disagree */
 	uint64_t double_entry;		/* kvm_entry without kvm_exit between, same thread */
 	uint64_t double_exit;
 	uint64_t emulated_maps;		/* timer maps with an emulated timer */

@@ -80,6 +80,9 @@ struct kt_ftrace {
 	uint32_t nr_threads, max_threads, nr_vcpus, max_vcpus, nr_soft, max_soft, nr_cpus;
 	struct table by_tid, by_vcpu, by_ptr;
 	uint32_t losses;
+	uint64_t newest_ns;
+	uint16_t last_cpu;
+	bool merged, unordered;			/* CPUs alternate; time went back */
 	uint32_t nr_waiting[KT_TIMER_NR];	/* loaded vCPUs whose timer may be armed */
 	uint32_t *dirty, nr_dirty;		/* room for max_vcpus */
 	struct kt_ident *rows;			/* same */

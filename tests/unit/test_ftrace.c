@@ -326,6 +326,55 @@ static void foreign_soft_timer(void **state)
 	kt_ftrace_free(p.f);
 }
 
+/* A soft timer fires on a, whose own may be armed; true when it is told to be a's. */
+static bool soft_timer_is_own(struct play *p, uint16_t cpu, uint32_t tid, uint32_t who)
+{
+	on(p, cpu, tid);
+	act(p, KT_FC_HARDIRQ, "kvm_timer_hrtimer_expire", "arch_timer_ctx_index: 0");
+	act(p, KT_FC_HARDIRQ, "kvm_timer_update_irq", "VCPU: 0, IRQ 30, level 1");
+	assert_true(p->ev.who == who || p->ev.who == KT_WHO_NONE);
+	return p->ev.who == who;
+}
+
+/* Whose soft timer fires is told by who else is loaded: for that the other CPUs must have been read. */
+static void soft_timers_need_all_cpus(void **state)
+{
+	struct play p;
+	uint32_t a;
+
+	(void)state;
+	play_init(&p);
+	on(&p, 0, 100);
+	load(&p, 0);
+	a = p.ev.who;
+	act(&p, KT_FC_TASK, "kvm_timer_emulate", "arch_timer_ctx_index: 0 (should_fire: 0)");
+	enter(&p);
+	/* Only this CPU so far: the others' files may follow. */
+	assert_false(soft_timer_is_own(&p, 0, 100, a));
+	on(&p, 1, 200);
+	load(&p, 0);
+	enter(&p);
+	/* The CPUs alternate: a merged trace. */
+	p.now_ns += 200000;
+	assert_true(soft_timer_is_own(&p, 0, 100, a));
+	/* A writer that was interrupted is no disorder. */
+	p.now_ns -= 100000;
+	on(&p, 1, 200);
+	leave(&p);
+	p.now_ns += 100000;
+	assert_true(soft_timer_is_own(&p, 0, 100, a));
+	assert_int_equal(kt_ftrace_stats(p.f)->back_in_time, 0);
+	/* The next file begins where the first one did. */
+	p.now_ns += 2000000;
+	on(&p, 1, 200);
+	enter(&p);
+	p.now_ns -= 2000000;
+	assert_false(soft_timer_is_own(&p, 0, 100, a));
+	assert_int_equal(kt_ftrace_stats(p.f)->back_in_time, 2);
+	assert_int_equal(kt_ftrace_stats(p.f)->ambiguous_soft, 2);
+	kt_ftrace_free(p.f);
+}
+
 /* Its start was not recorded, but whom it wakes was: not the thread it fires on. */
 static void background_timer_by_its_wakeup(void **state)
 {
@@ -482,6 +531,7 @@ int main(void)
 		cmocka_unit_test(entries_only),
 		cmocka_unit_test(vgic_updates_pair_by_context),
 		cmocka_unit_test(foreign_soft_timer),
+		cmocka_unit_test(soft_timers_need_all_cpus),
 		cmocka_unit_test(background_timer_by_its_wakeup),
 		cmocka_unit_test(a_process_seen_to_start),
 		cmocka_unit_test(ppis_are_learnt),
