@@ -284,6 +284,9 @@ static void common_lacks(struct kt_input *in)
 	else if (s->without_tgid)
 		lack(in, "vms", "no process ids: which vCPUs form a VM is not known; each is shown as a VM of "
 		     "its own");
+	if (s->late_tgid)
+		lack(in, "late-processes", "%u vCPUs whose process was told late, when it had a vCPU of that "
+		     "vcpu_id already: each is shown as a VM of its own", s->late_tgid);
 	if (s->without_id)
 		lack(in, "ids", "%u vCPUs without a vcpu_id: no event that carries it was recorded for them",
 		     s->without_id);

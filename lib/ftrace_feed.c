@@ -341,6 +341,7 @@ static int on_newtask(struct feed *d)
 	kt_ft_forget_thread(t);
 	t->comm_len = 0;
 	t->tgid = tgid;
+	t->made = NONE;	/* by another thread of this id */
 	return 0;
 }
 

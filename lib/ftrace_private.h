@@ -23,6 +23,7 @@ struct thread {
 	uint32_t losses;	/* f->losses when it was last seen */
 	uint32_t refused_id;	/* vcpu_id it spoke of that is another thread's */
 	uint32_t renewed;	/* times this id looked like another thread's */
+	uint32_t made;		/* newest vCPU that it stands for alone, as its process is not known */
 	uint8_t comm_len, save_flags, last_id;
 	bool put, in_guest, ran;
 	char comm[KT_COMM_LEN];
@@ -40,6 +41,7 @@ struct vcpu {
 	uint32_t irq[KT_TIMER_NR];	/* learnt; 0 = not */
 	uint8_t waiting;		/* emulated timers evaluated as low since the load: may be armed */
 	uint32_t waiting_losses;	/* f->losses when that was seen */
+	uint32_t made_before;		/* next in the chain of thread.made */
 	bool entered, dirty;
 };
 

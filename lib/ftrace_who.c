@@ -152,7 +152,7 @@ static int grow_vcpus(struct kt_ftrace *f)
 }
 
 /* Index of a new vCPU of thread t; NONE with *err when there is no room. */
-static uint32_t new_vcpu(struct kt_ftrace *f, const struct thread *t, uint32_t gen,
+static uint32_t new_vcpu(struct kt_ftrace *f, struct thread *t, uint32_t gen,
 			 uint32_t vcpu_id, uint64_t now_ns, int *err)
 {
 	struct vcpu *v;
@@ -175,15 +175,47 @@ static uint32_t new_vcpu(struct kt_ftrace *f, const struct thread *t, uint32_t g
 	if (*err)
 		return NONE;
 	f->nr_vcpus++;
+	if (!t->tgid) {
+		v->made_before = t->made;
+		t->made = f->nr_vcpus;
+	}
 	touch(f, f->nr_vcpus);
 	return f->nr_vcpus;
+}
+
+/*
+ * The process of t became known: the vCPUs that were t's alone are that process's.
+ * One that the process has already cannot be put there: it may be another VM's.
+ */
+static int move_vcpus(struct kt_ftrace *f, struct thread *t)
+{
+	int err = 0;
+
+	for (uint32_t i = t->made; i && !err; i = f->vcpu[i - 1].made_before) {
+		struct kt_ident *id = &f->vcpu[i - 1].id;
+
+		if (id->vm_gen < t->renewed)
+			break;	/* made when this was another thread */
+		id->tgid = t->tgid;
+		touch(f, i);
+		if (id->vcpu_id == KT_VCPU_ID_UNKNOWN) {
+			id->kvm = vm_key(t);
+		} else if (find_vcpu(f, vm_key(t), id->vm_gen, id->vcpu_id)) {
+			f->stats.late_tgid++;
+		} else {
+			id->kvm = vm_key(t);
+			err = kt_ft_table_add(&f->by_vcpu, vcpu_key(id->kvm, id->vm_gen, id->vcpu_id), i);
+		}
+	}
+	t->made = NONE;
+	return err;
 }
 
 /*
  * The vCPU vcpu_id of t's process that t may enter as: not one that another
  * thread entered as, which would be another VM in the same process.
  */
-static uint32_t free_vcpu(struct kt_ftrace *f, const struct thread *t, uint32_t vcpu_id,
+static uint32_t free_vcpu(struct kt_ftrace *f, struct thread *t, uint32_t vcpu_id,
 			  uint64_t now_ns, int *err)
 {
 	for (uint32_t gen = t->renewed;; gen++) {
@@ -295,17 +327,12 @@ static void set_comm(struct kt_ftrace *f, struct thread *t, const struct kt_ftra
 	}
 }
 
-static void set_tgid(struct kt_ftrace *f, struct thread *t, uint32_t tgid)
+static int set_tgid(struct kt_ftrace *f, struct thread *t, uint32_t tgid)
 {
-	struct vcpu *own = kt_ft_vcpu_at(f, t->own);
-
-	if (t->tgid) {
+	if (t->tgid)
 		kt_ft_forget_thread(t);	/* the id was reused */
-	} else if (own) {
-		own->id.tgid = tgid;
-		touch(f, t->own);
-	}
 	t->tgid = tgid;
+	return move_vcpus(f, t);
 }
 
 struct thread *kt_ft_find_thread(struct kt_ftrace *f, uint32_t tid)
@@ -360,8 +387,8 @@ int kt_ft_thread_of(struct kt_ftrace *f, struct cpu *c, const struct kt_ftrace_r
 		t->put = t->in_guest = t->ran = t->published.waiting = false;
 		t->nr_load_irqs = t->last_id = t->save_flags = 0;
 	}
-	if (rec->tgid && rec->tgid != t->tgid)
-		set_tgid(f, t, rec->tgid);
+	if (rec->tgid && rec->tgid != t->tgid && set_tgid(f, t, rec->tgid))
+		return -ENOMEM;
 	if (rec->comm_len && rec->comm_len <= KT_COMM_LEN &&
 	    (rec->comm_len != t->comm_len || memcmp(rec->comm, t->comm, rec->comm_len)))
 		set_comm(f, t, rec);
