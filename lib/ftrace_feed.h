@@ -59,6 +59,7 @@ struct kt_ftrace_stats {
 	uint32_t same_id_unknown_vm;	/* of these without process, that share a vcpu_id with another */
 	uint32_t late_tgid;		/* vCPUs whose process became known when it had such a vCPU already */
 	uint32_t two_in_process;	/* VMs beyond the first seen in one process */
+	uint64_t searched;		/* VMs of one process looked at for a free vCPU: grows with the records */
 	uint32_t refused;		/* threads beyond KT_FTRACE_VCPUS_MAX: thread id only */
 };
 

@@ -25,7 +25,7 @@ struct thread {
 	uint32_t renewed;	/* times this id looked like another thread's */
 	uint32_t made;		/* newest vCPU that it stands for alone, as its process is not known */
 	uint8_t comm_len, save_flags, last_id;
-	bool put, in_guest, ran;
+	bool put, in_guest, ran, refused;
 	char comm[KT_COMM_LEN];
 	struct published published;
 	/* A load publishes its direct timers in a fixed order, then restores them: so PPIs are learnt. */
@@ -42,6 +42,7 @@ struct vcpu {
 	uint8_t waiting;		/* emulated timers evaluated as low since the load: may be armed */
 	uint32_t waiting_losses;	/* f->losses when that was seen */
 	uint32_t made_before;		/* next in the chain of thread.made */
+	uint32_t next_gen;		/* up to there this vcpu_id of this process is entered by threads */
 	bool entered, dirty;
 };
 
@@ -80,7 +81,7 @@ struct kt_ftrace {
 	struct soft_timer *soft;
 	struct cpu *cpu;
 	uint32_t nr_threads, max_threads, nr_vcpus, max_vcpus, nr_soft, max_soft, nr_cpus;
-	struct table by_tid, by_vcpu, by_ptr;
+	struct table by_tid, by_vcpu, by_owner, by_ptr;
 	uint32_t losses;
 	uint64_t newest_ns;
 	uint16_t last_cpu;

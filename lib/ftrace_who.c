@@ -72,7 +72,8 @@ int kt_ftrace_new(const struct kt_ftrace_opts *opts, struct kt_ftrace **out)
 		return -ENOMEM;
 	if (opts)
 		f->opts = *opts;
-	if (table_init(&f->by_tid) || table_init(&f->by_vcpu) || table_init(&f->by_ptr)) {
+	if (table_init(&f->by_tid) || table_init(&f->by_vcpu) || table_init(&f->by_owner) ||
+	    table_init(&f->by_ptr)) {
 		kt_ftrace_free(f);
 		return -ENOMEM;
 	}
@@ -86,6 +87,7 @@ void kt_ftrace_free(struct kt_ftrace *f)
 		return;
 	free(f->by_tid.slot);
 	free(f->by_vcpu.slot);
+	free(f->by_owner.slot);
 	free(f->by_ptr.slot);
 	free(f->thread);
 	free(f->vcpu);
@@ -129,6 +131,46 @@ static uint32_t find_vcpu(struct kt_ftrace *f, uint64_t vm, uint32_t gen, uint32
 	return id->kvm == vm && id->vm_gen == gen && id->vcpu_id == vcpu_id ? s->index : NONE;
 }
 
+/* Which of its process's VMs a thread entered as this vcpu_id: one thread may run several in turn. */
+static int note_owner(struct kt_ftrace *f, uint32_t index)
+{
+	const struct kt_ident *id = &f->vcpu[index - 1].id;
+
+	if (id->vcpu_id == KT_VCPU_ID_UNKNOWN)
+		return 0;
+	return kt_ft_table_add(&f->by_owner, vcpu_key(id->kvm, id->tid, id->vcpu_id), index);
+}
+
+static uint32_t find_owned(struct kt_ftrace *f, const struct thread *t, uint32_t vcpu_id)
+{
+	const struct slot *s = kt_ft_table_find(&f->by_owner, vcpu_key(vm_key(t), t->tid, vcpu_id));
+	const struct kt_ident *id;
+
+	if (!s->index || !f->vcpu)
+		return NONE;
+	id = &f->vcpu[s->index - 1].id;
+	return id->kvm == vm_key(t) && id->tid == t->tid && id->vcpu_id == vcpu_id &&
+	       id->vm_gen >= t->renewed ? s->index : NONE;
+}
+
+/*
+ * The first VM of the process, from gen on, in which no thread entered as vcpu_id.
+ * Threads may be thousands: what was walked over is not walked over again.
+ */
+static uint32_t next_gen(struct kt_ftrace *f, uint64_t vm, uint32_t gen, uint32_t vcpu_id)
+{
+	uint32_t end = gen, i;
+
+	for (; (i = find_vcpu(f, vm, end, vcpu_id)) && f->vcpu[i - 1].entered; f->stats.searched++)
+		end = f->vcpu[i - 1].next_gen > end ? f->vcpu[i - 1].next_gen : end + 1;
+	while (gen < end) {
+		i = find_vcpu(f, vm, gen, vcpu_id);
+		gen = f->vcpu[i - 1].next_gen > gen ? f->vcpu[i - 1].next_gen : gen + 1;
+		f->vcpu[i - 1].next_gen = end;
+	}
+	return end;
+}
+
 static int grow_vcpus(struct kt_ftrace *f)
 {
 	uint32_t max = f->max_vcpus;
@@ -158,7 +200,8 @@ static uint32_t new_vcpu(struct kt_ftrace *f, struct thread *t, uint32_t gen,
 	struct vcpu *v;
 
 	if (f->nr_vcpus >= KT_FTRACE_VCPUS_MAX) {
-		f->stats.refused++;
+		f->stats.refused += !t->refused;
+		t->refused = true;
 		return NONE;
 	}
 	*err = grow_vcpus(f);
@@ -204,7 +247,10 @@ static int move_vcpus(struct kt_ftrace *f, struct thread *t)
 			f->stats.late_tgid++;
 		} else {
 			id->kvm = vm_key(t);
+			f->vcpu[i - 1].next_gen = 0;
 			err = kt_ft_table_add(&f->by_vcpu, vcpu_key(id->kvm, id->vm_gen, id->vcpu_id), i);
+			if (!err && f->vcpu[i - 1].entered)
+				err = note_owner(f, i);
 		}
 	}
 	t->made = NONE;
@@ -218,17 +264,17 @@ static int move_vcpus(struct kt_ftrace *f, struct thread *t)
 static uint32_t free_vcpu(struct kt_ftrace *f, struct thread *t, uint32_t vcpu_id,
 			  uint64_t now_ns, int *err)
 {
-	for (uint32_t gen = t->renewed;; gen++) {
-		uint32_t i = find_vcpu(f, vm_key(t), gen, vcpu_id);
+	uint32_t i = find_owned(f, t, vcpu_id), gen;
 
-		if (!i) {
-			if (gen && t->tgid)
-				f->stats.two_in_process++;
-			return new_vcpu(f, t, gen, vcpu_id, now_ns, err);
-		}
-		if (!f->vcpu[i - 1].entered || f->vcpu[i - 1].id.tid == t->tid)
-			return i;
-	}
+	if (i)
+		return i;
+	gen = next_gen(f, vm_key(t), t->renewed, vcpu_id);
+	i = find_vcpu(f, vm_key(t), gen, vcpu_id);
+	if (i)
+		return i;
+	i = new_vcpu(f, t, gen, vcpu_id, now_ns, err);
+	f->stats.two_in_process += i && gen && t->tgid;
+	return i;
 }
 
 /* An event named the vCPU that t works for. */
@@ -249,12 +295,14 @@ void kt_ft_name_vcpu(struct kt_ftrace *f, struct thread *t, uint32_t vcpu_id, ui
 		uint32_t gen = own->id.vm_gen;
 
 		/* Taken by another thread of the process: then this is a VM beside that one. */
-		while (find_vcpu(f, own->id.kvm, gen, vcpu_id))
+		while (find_vcpu(f, own->id.kvm, gen = next_gen(f, own->id.kvm, gen, vcpu_id), vcpu_id))
 			gen++;
 		f->stats.two_in_process += gen != own->id.vm_gen;
 		own->id.vm_gen = gen;
 		own->id.vcpu_id = vcpu_id;
 		*err = kt_ft_table_add(&f->by_vcpu, vcpu_key(own->id.kvm, gen, vcpu_id), t->own);
+		if (!*err)
+			*err = note_owner(f, t->own);
 		touch(f, t->own);
 		t->bound = t->own;
 		return;
@@ -291,6 +339,7 @@ void kt_ft_own_vcpu(struct kt_ftrace *f, struct thread *t, uint64_t now_ns, int 
 		v->entered = true;
 		v->id.tid = t->tid;
 		memcpy(v->id.comm, t->comm, sizeof(v->id.comm));
+		*err = note_owner(f, i);
 		touch(f, i);
 	}
 	t->own = t->bound = i;
@@ -302,7 +351,7 @@ void kt_ft_forget_thread(struct thread *t)
 {
 	t->own = t->bound = NONE;
 	t->refused_id = KT_VCPU_ID_UNKNOWN;
-	t->put = t->in_guest = t->ran = false;
+	t->put = t->in_guest = t->ran = t->refused = false;
 	t->published.waiting = false;
 	t->nr_load_irqs = 0;
 	t->save_flags = t->last_id = 0;

@@ -233,6 +233,86 @@ static void a_process_is_a_vm(void **state)
 	kt_ftrace_free(p.f);
 }
 
+/* A process whose threads all enter as vCPU 0: a VM each, found without walking over all others. */
+static void many_vms_in_a_process(void **state)
+{
+	const struct kt_ftrace_stats *s;
+	struct play p;
+	uint64_t searched;
+
+	(void)state;
+	play_init(&p);
+	p.tgid = 99;
+	for (uint32_t i = 0; i < KT_FTRACE_VCPUS_MAX; i++) {
+		on(&p, 0, 1000 + i);
+		load(&p, 0);
+		enter(&p);
+		assert_int_equal(p.ev.who, i + 1);
+	}
+	s = kt_ftrace_stats(p.f);
+	assert_int_equal(s->two_in_process, KT_FTRACE_VCPUS_MAX - 1);
+	assert_in_range(s->searched, 1, 3 * KT_FTRACE_VCPUS_MAX);
+	assert_int_equal(s->refused, 0);
+	/* Threads for whom there is no room: as little, and each counts once. */
+	searched = s->searched;
+	for (uint32_t i = 0; i < 1000; i++) {
+		on(&p, 0, 100000 + i % 10);
+		load(&p, 0);
+		enter(&p);
+		assert_true(p.ev.who & KT_WHO_TID);
+	}
+	s = kt_ftrace_stats(p.f);
+	assert_in_range(s->searched - searched, 0, 3 * 1000);
+	assert_int_equal(s->refused, 10);
+	kt_ftrace_free(p.f);
+}
+
+/* The same where each is named only after it was entered. */
+static void many_vms_named_late(void **state)
+{
+	const uint32_t threads = 4000;
+	struct play p;
+
+	(void)state;
+	play_init(&p);
+	p.tgid = 99;
+	for (uint32_t i = 0; i < threads; i++) {
+		on(&p, 0, 1000 + i);
+		enter(&p);
+		leave(&p);
+		act(&p, KT_FC_TASK, "kvm_halt_poll_ns", "vcpu 0: halt_poll_ns 0 (grow 0)");
+	}
+	assert_int_equal(kt_ftrace_stats(p.f)->two_in_process, threads - 1);
+	assert_in_range(kt_ftrace_stats(p.f)->searched, 1, 3 * threads);
+	kt_ftrace_free(p.f);
+}
+
+/* One thread that runs vCPU 0 and 1 of the second VM of its process in turn has two vCPUs, not ever more. */
+static void one_thread_runs_two_in_turn(void **state)
+{
+	struct play p;
+	uint32_t who[2];
+
+	(void)state;
+	play_init(&p);
+	p.tgid = 99;
+	for (uint32_t i = 0; i < 2; i++) {
+		on(&p, 0, 100 + i);
+		load(&p, i);
+		enter(&p);
+	}
+	on(&p, 0, 102);
+	for (int i = 0; i < 10; i++) {
+		load(&p, i % 2);
+		enter(&p);
+		leave(&p);
+		assert_true(i < 2 || p.ev.who == who[i % 2]);
+		who[i % 2] = p.ev.who;
+	}
+	assert_int_not_equal(who[0], who[1]);
+	kt_ftrace_free(p.f);
+}
+
 /* Only kvm_entry and kvm_exit were recorded: a vCPU without a number, until one is heard. */
 static void entries_only(void **state)
 {
@@ -528,6 +608,9 @@ int main(void)
 		cmocka_unit_test(raw_fields_and_rubbish),
 		cmocka_unit_test(two_vms_stay_two),
 		cmocka_unit_test(a_process_is_a_vm),
+		cmocka_unit_test(many_vms_in_a_process),
+		cmocka_unit_test(many_vms_named_late),
+		cmocka_unit_test(one_thread_runs_two_in_turn),
 		cmocka_unit_test(entries_only),
 		cmocka_unit_test(vgic_updates_pair_by_context),
 		cmocka_unit_test(foreign_soft_timer),
