@@ -137,9 +137,10 @@ static int drop_privileges(void)
 /* Fds 0 to 2 are /dev/null, 3 the file, 4 the pipe; nothing else is open. */
 static int place_files(int in_fd, int out_fd)
 {
-	int null = open("/dev/null", O_RDWR);
+	int opened = open("/dev/null", O_RDWR), null = fcntl(opened, F_DUPFD, 16);
 	int in = fcntl(in_fd, F_DUPFD, 16), out = fcntl(out_fd, F_DUPFD, 16);
 
+	/* All out of the way first: the parent may have been started with any of 0 to 4 closed. */
 	if (null < 0 || in < 0 || out < 0 || dup2(in, 3) < 0 || dup2(out, 4) < 0)
 		return -errno;
 	for (int fd = 0; fd < 3; fd++)

@@ -148,6 +148,16 @@ static void tries(int in, int out, void *arg)
 	put_done(out);
 }
 
+/* Without a word that the parent could hear: what is printed goes nowhere. */
+static void prints(int in, int out, void *arg)
+{
+	(void)in;
+	(void)arg;
+	put_hello(out);
+	put_number(out, "heard", write(1, "a complaint of a library", 24) != 24);
+	put_done(out);
+}
+
 static void talks_rubbish(int in, int out, void *arg)
 {
 	char rubbish[4096];
@@ -303,6 +313,29 @@ static void one_that_tries_to_get_out(void **state)
 	assert_int_not_equal(access("/tmp/kt-was-here", F_OK), 0);
 }
 
+/* Started with standard input and output closed, as daemons do: /dev/null opens among the child's own. */
+static void a_parent_without_standard_files(void **state)
+{
+	int kept[5] = { -1, -1, -1, -1, -1 };
+	unsigned int heard;
+
+	(void)state;
+	fflush(stdout);
+	/* The file becomes 0, the pipe 1 and 3, /dev/null 4. */
+	for (int fd = 0; fd < 5; fd++) {
+		kept[fd] = fcntl(fd, F_DUPFD, 20);
+		if (fd != 2)
+			close(fd);
+	}
+	heard = number_of(prints, "heard");
+	for (int fd = 0; fd < 5; fd++) {
+		if (kept[fd] >= 0)
+			dup2(kept[fd], fd);
+		close(kept[fd]);
+	}
+	assert_int_equal(heard, 0);
+}
+
 static void ones_that_break_the_protocol(void **state)
 {
 	(void)state;
@@ -336,6 +369,7 @@ int main(void)
 		cmocka_unit_test(one_that_waits),
 		cmocka_unit_test(one_that_grows),
 		cmocka_unit_test(one_that_tries_to_get_out),
+		cmocka_unit_test(a_parent_without_standard_files),
 		cmocka_unit_test(ones_that_break_the_protocol),
 		cmocka_unit_test(one_that_refuses),
 		cmocka_unit_test(a_parent_that_leaves),
