@@ -134,11 +134,12 @@ static int put_loss(struct kt_ftrace_blocks *b, uint16_t cpu, uint64_t until_ns)
 		.from_ns = batch->seen ? batch->last_ns : b->first_ns, .until_ns = until_ns,
 		.stream = cpu, .lost = { [KT_EV_NONE] = batch->lost ? batch->lost : 1 },
 	};
-	struct kt_block block = { .type = KT_BLOCK_LOSS, .stream = cpu, .n = 1,
-				  .first_ns = loss.from_ns, .last_ns = until_ns };
+	struct kt_block block = { .type = KT_BLOCK_LOSS, .stream = cpu, .n = 1, .last_ns = until_ns };
 
+	/* A text may go back in time. */
 	if (loss.from_ns > until_ns)
 		loss.from_ns = until_ns;
+	block.first_ns = loss.from_ns;
 	batch->lost = 0;
 	batch->losing = false;
 	return put_copy(b, &block, &loss, sizeof(loss));

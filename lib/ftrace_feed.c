@@ -515,10 +515,8 @@ static int convert(struct feed *d)
 	return on_own(d);
 }
 
-
 static int convert_foreign(struct feed *d)
 {
-
 	switch (d->rec->id) {
 	case KT_FT_IRQ_ENTRY:
 	case KT_FT_IRQ_EXIT:

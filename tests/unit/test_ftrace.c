@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "event.h"
+#include "ftrace_blocks.h"
 #include "ftrace_feed.h"
 
 /* ---- text ---- */
@@ -600,6 +601,35 @@ static void duplicates_and_imbalance(void **state)
 	kt_ftrace_free(p.f);
 }
 
+/* A LOST mark, then an older time: the loss has no length, rather than a negative one. */
+static void a_loss_before_an_older_record(void **state)
+{
+	struct kt_ftrace_rec r = { .id = KT_FT_ENTRY, .tid = 100, .ts_ns = 9000, .has = 1, .v = { 7 } };
+	struct kt_ftrace_blocks *b;
+	struct kt_block block;
+	unsigned int losses = 0;
+
+	(void)state;
+	assert_int_equal(kt_ftrace_blocks_new(NULL, &b), 0);
+	assert_int_equal(kt_ftrace_blocks_rec(b, &r), 0);
+	assert_int_equal(kt_ftrace_blocks_lost(b, 0, 3), 0);
+	r.ts_ns = 5000;
+	assert_int_equal(kt_ftrace_blocks_rec(b, &r), 0);
+	assert_int_equal(kt_ftrace_blocks_end(b), 0);
+	while (kt_ftrace_blocks_next(b, &block)) {
+		if (block.type == KT_BLOCK_LOSS) {
+			losses++;
+			assert_int_equal(block.first_ns, 5000);
+			assert_int_equal(block.last_ns, 5000);
+			assert_int_equal(block.loss->from_ns, 5000);
+			assert_int_equal(block.loss->lost[KT_EV_NONE], 3);
+		}
+		kt_ftrace_blocks_release(b, &block);
+	}
+	assert_int_equal(losses, 1);
+	kt_ftrace_blocks_free(b);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -621,6 +651,7 @@ int main(void)
 		cmocka_unit_test(why_registers_leave),
 		cmocka_unit_test(without_flags_the_guest_run_tells),
 		cmocka_unit_test(duplicates_and_imbalance),
+		cmocka_unit_test(a_loss_before_an_older_record),
 	};
 
 	return cmocka_run_group_tests_name("ftrace", tests, NULL, NULL);
