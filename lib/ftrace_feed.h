@@ -25,9 +25,11 @@
  *   - a background timer belongs to whom its start named, else to whom it wakes;
  *   - what is not known stays unknown: who is then KT_WHO_TID | tid.
  *
- * Two VMs are never merged.  A VM is its process where tgids were recorded; else
- * each vCPU thread is a VM of its own, and `without_tgid` says so.  Two threads
- * that enter guests as the same vCPU of one process are two VMs (two_in_process).
+ * A VM is its process where tgids were recorded; else each vCPU thread is a VM of
+ * its own, and `without_tgid` says so.  Two threads that enter guests as the same
+ * vCPU of one process are two VMs (two_in_process).  Two VMs of one process are
+ * taken for one when one thread runs both in turn, as KVM's selftests do, or when
+ * they have no vcpu_id in common: nothing here tells them apart.
  *
  * Feed in time order.  Files of one CPU after another are accepted too: threads
  * and what they are bound to do not mind, and what depends on who else is loaded
