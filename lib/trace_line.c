@@ -164,7 +164,7 @@ static bool take_event(const char *p, const char *end, struct kt_trace_head *h)
 	return true;
 }
 
-/* Backwards from end: digits, if any.  Returns where they start. */
+/* Backwards from end: up to ten digits, if any.  Returns where they start. */
 static const char *number_before(const char *line, const char *end, uint64_t *out)
 {
 	const char *p = end;
@@ -190,6 +190,12 @@ static void set_comm(struct kt_ftrace_rec *rec, const char *line, const char *en
 	rec->comm_len = len;
 }
 
+/* A number that the kernel gives to a thread: two must not become one by being cut. */
+static inline bool is_pid(uint64_t pid)
+{
+	return pid <= INT32_MAX;
+}
+
 /* What stands before "[cpu]": comm, pid, and tgid by dialect.  False when there is no pid. */
 static bool take_task(const char *line, const char *end, struct kt_ftrace_rec *rec,
 		      unsigned int *dialect)
@@ -208,6 +214,8 @@ static bool take_task(const char *line, const char *end, struct kt_ftrace_rec *r
 		if (p == line || p[-1] != '(')
 			return false;
 		first = number_before(p, close, &pid);
+		if (!is_pid(pid))
+			return false;
 		if (first < close)
 			rec->tgid = pid;
 		*dialect |= KT_TRACE_TGID;
@@ -216,13 +224,13 @@ static bool take_task(const char *line, const char *end, struct kt_ftrace_rec *r
 			p--;
 	}
 	first = number_before(line, p, &pid);
-	if (first == p || first == line)
+	if (first == p || first == line || !is_pid(pid))
 		return false;
 	rec->tid = pid;
 	if (first[-1] == '/' && first - 1 > line && is_digit(first[-2])) {
 		/* perf script -F pid,tid: "123/124" */
 		p = number_before(line, first - 1, &pid);
-		if (p == line || !is_blank(p[-1]))
+		if (p == line || !is_blank(p[-1]) || !is_pid(pid))
 			return false;
 		rec->tgid = pid;
 		*dialect |= KT_TRACE_TGID;
@@ -298,7 +306,7 @@ static bool take_latency(const char *line, const char *end, struct kt_ftrace_rec
 
 	for (dash = line; (dash = memchr(dash, '-', stop - dash)); dash++) {
 		p = dash + 1;
-		if (!take_number(&p, end, &pid) || p == end || !is_blank(*p) || pid > INT32_MAX)
+		if (!take_number(&p, end, &pid) || p == end || !is_blank(*p) || !is_pid(pid))
 			continue;
 		p = skip_blanks(p, end);
 		if (!take_number(&p, end, &cpu) || cpu >= KT_FTRACE_CPUS_MAX)

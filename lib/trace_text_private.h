@@ -25,7 +25,7 @@ static inline const char *skip_blanks(const char *p, const char *end)
 	return p;
 }
 
-/* Digits at *p that fit 32 bits. */
+/* Digits at *p, no more than fit 64 bits whatever they are. */
 static inline bool take_number(const char **p, const char *end, uint64_t *out)
 {
 	const char *first = *p;

@@ -90,6 +90,10 @@ awk 'BEGIN { for (i = 0; i < 200000; i++) printf " t-7 [000] d.... 1.%06d: kvm_t
 bounded many-ids 0 'events'
 printf '%s\n       x-1 [000] d.... 99999999999999999999.5: kvm_entry: PC: 0x1\n' "$good" >big-time
 bounded big-time 0 '1 lines cannot be read'
+# No thread has a number of more than 31 bits: cut to 32 bits this one would be thread 101.
+{ echo "$good"; echo "${good/-101/-4294967397}"; } >big-pid
+bounded big-pid 0 '1 lines cannot be read'
+like "$("$kt" report big-pid)" '^events: 1 ' "big-pid: not another thread's event"
 printf '%s' "$good" >no-newline
 bounded no-newline 0 'events: 1 on 1 CPUs'
 printf 'x\n%.0s' $(seq 1000) >not-a-trace
