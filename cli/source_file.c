@@ -77,6 +77,13 @@ static ssize_t read_text(void *arg, void *buf, size_t size)
 	return got;
 }
 
+/* A recording, or events as text: what begins with that is nothing else. */
+static bool is_ours(const struct kt_input *in)
+{
+	return in->look_len >= 16 &&
+	       (!memcmp(in->look, KT_FILE_MAGIC, 8) || !memcmp(in->look, KT_TEXT_MAGIC, 16));
+}
+
 /* Looks at the first bytes until it is clear what they are, which for most files is the first read. */
 static int look(struct kt_input *in)
 {
@@ -91,7 +98,7 @@ static int look(struct kt_input *in)
 			return kt_err((int)got, "cannot read %s: %s", in->name, strerror((int)-got));
 		in->look_len += (size_t)got;
 	} while (got > 0 && in->look_len < LOOK_BYTES &&
-		 (in->look_len < 16 || (memcmp(in->look, KT_FILE_MAGIC, 8) && memcmp(in->look, KT_TEXT_MAGIC, 16))));
+		 !is_ours(in));
 	return 0;
 }
 
@@ -160,8 +167,7 @@ static int open_format(struct kt_input *in)
 			err = open_ftrace(in);
 		return err ? err : kt_tracedat_open(in->fd, in->name, &in->tracedat);
 	}
-	if ((in->look_len < 16 || memcmp(in->look, KT_TEXT_MAGIC, 16)) &&
-	    kt_trace_text_looks(in->look, in->look_len)) {
+	if (!is_ours(in) && kt_trace_text_looks(in->look, in->look_len)) {
 		in->format = KT_INPUT_TEXT;
 		err = open_ftrace(in);
 		if (!err && kt_trace_text_new(read_text, in, &in->text))

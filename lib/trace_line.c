@@ -413,7 +413,7 @@ enum kt_trace_line kt_trace_line(const struct kt_trace_names *names, const char 
 		return KT_TL_OTHER;
 	if (kt_ftrace_parse_fast(&names->plan[rec->id], rec, h->text, h->text_len)) {
 		h->why = "its fields cannot be read";
-		return KT_TL_BAD;
+		return KT_TL_DAMAGED;
 	}
 	return KT_TL_EVENT;
 }

@@ -7,12 +7,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "trace_wrap.h"
+
 #ifdef FUZZING_BUILD_MODE_UNSAFE_FOR_PRODUCTION
 #define BUFFER (16u << 10)	/* small inputs: most of a run would be getting memory */
 #else
 #define BUFFER (128u << 10)
 #endif
-#define HELD_MAX 512		/* a line that a mail wrapped is no longer */
 
 struct kt_trace_text {
 	kt_trace_read_fn read;
@@ -22,10 +23,10 @@ struct kt_trace_text {
 	char *buf;
 	size_t pos, len;
 	bool eof, skipping;	/* skipping: inside a line that is too long */
-	char held[2 * HELD_MAX + 2]; /* a line that could not be read and may go on in the next */
-	size_t held_len;
-	uint64_t held_line;
-	const char *held_why;
+	const char *line;	/* the one read last, in buf */
+	size_t line_len;	/* more than KT_TRACE_LINE_MAX: not all of it is there */
+	bool again;		/* it is yet to be told */
+	struct kt_wrap wrap;	/* lines that could not be read and may go on in the next */
 };
 
 int kt_trace_text_new(kt_trace_read_fn fn, void *arg, struct kt_trace_text **out)
@@ -69,15 +70,20 @@ static void skipped(struct kt_trace_text *t, uint64_t line, const char *why)
 	}
 }
 
-static void drop_held(struct kt_trace_text *t)
+/* The first n pieces are no beginning of a line that goes on. */
+static void give_up(struct kt_trace_text *t, unsigned int n)
 {
-	if (t->held_len)
-		skipped(t, t->held_line, t->held_why);
-	t->held_len = 0;
+	unsigned int rest = t->wrap.nr - n;
+
+	while (t->wrap.nr > rest) {
+		struct kt_wrap_piece p = kt_wrap_drop(&t->wrap);
+
+		skipped(t, p.line, p.why);
+	}
 }
 
-/* 1 with a line at *line, 0 at the end, -errno. */
-static int next_line(struct kt_trace_text *t, const char **line, size_t *len)
+/* 1 when t->line is one, 0 at the end, -errno. */
+static int next_line(struct kt_trace_text *t)
 {
 	ssize_t got;
 
@@ -85,18 +91,16 @@ static int next_line(struct kt_trace_text *t, const char **line, size_t *len)
 		char *start = t->buf + t->pos;
 		char *nl = memchr(start, '\n', t->len - t->pos);
 
-		if (nl || (t->eof && t->pos < t->len)) {
-			*line = start;
-			*len = (nl ? nl : t->buf + t->len) - start;
-			t->pos += *len + (nl != NULL);
+		if (nl || (t->eof && (t->pos < t->len || t->skipping))) {
+			t->line = start;
+			t->line_len = (nl ? nl : t->buf + t->len) - start;
+			t->pos += t->line_len + (nl != NULL);
 			t->status.lines++;
-			if (!t->skipping && *len <= KT_TRACE_LINE_MAX)
-				return 1;
-			/* Its beginning was passed over already, or it is as long. */
+			/* Its beginning was passed over already. */
+			if (t->skipping)
+				t->line_len = KT_TRACE_LINE_MAX + 1;
 			t->skipping = false;
-			drop_held(t);
-			skipped(t, t->status.lines, "longer than 8192 bytes");
-			continue;
+			return 1;
 		}
 		if (t->eof)
 			return 0;
@@ -112,11 +116,6 @@ static int next_line(struct kt_trace_text *t, const char **line, size_t *len)
 			return got;
 		t->eof = got == 0;
 		t->len += got;
-		if (t->eof && t->skipping && !t->len) {
-			t->skipping = false;
-			t->status.lines++;
-			skipped(t, t->status.lines, "longer than 8192 bytes");
-		}
 	}
 }
 
@@ -138,6 +137,7 @@ static void read_header(struct kt_trace_text *t, const char *line, size_t len)
 		    take_number(&p, end, &written) && written > in)
 			t->status.overwritten += written - in;
 	}
+	t->status.tracer |= find(line, end, "# tracer:") != NULL;
 	p = find(line, end, "#P:");
 	if (p) {
 		p += 3;
@@ -152,69 +152,105 @@ static void read_header(struct kt_trace_text *t, const char *line, size_t len)
 			t->status.release[n++] = *p++;
 }
 
-/* The line that was held, and this one, as one. */
-static enum kt_trace_line join(struct kt_trace_text *t, const char *line, size_t len,
-			       struct kt_ftrace_rec *rec, struct kt_trace_head *h)
+/* The line after the pieces: where the text then ends, 0 when there is no room. */
+static size_t try_line(struct kt_trace_text *t)
 {
-	const char *end = trim(line, line + len);
-	unsigned int dialect = 0;
+	const char *line = t->line, *end = trim(line, line + t->line_len);
+	unsigned int dialect;
 
-	line = skip_blanks(unquote(line, end, &dialect), end);
-	len = end - line;
-	if (!len || len > HELD_MAX)
-		return KT_TL_BAD;
-	t->held[t->held_len] = ' ';
-	memcpy(t->held + t->held_len + 1, line, len);
-	return kt_trace_line(t->names, t->held, t->held_len + 1 + len, rec, h);
+	if (t->wrap.nr)
+		line = skip_blanks(unquote(line, end, &dialect), end);
+	return kt_wrap_try(&t->wrap, line, end - line);
 }
 
-static void hold(struct kt_trace_text *t, const char *line, size_t len, const char *why)
+/*
+ * The line that could not be read, as the end of the pieces before it: of the
+ * least of them that make one, which begins with piece *first.  So a damaged line
+ * does not swallow a wrapped one after it.
+ */
+static enum kt_trace_line join(struct kt_trace_text *t, struct kt_ftrace_rec *rec,
+			       struct kt_trace_head *h, unsigned int *first)
 {
-	while (len && (is_blank(line[len - 1]) || line[len - 1] == '\r'))
-		len--;
-	if (!len || len > HELD_MAX) {
-		skipped(t, t->status.lines, why);
-		return;
+	size_t end = t->wrap.nr ? try_line(t) : 0;
+	const char *why = h->why;
+	enum kt_trace_line kind;
+
+	for (unsigned int i = t->wrap.nr; end && i-- > 0;) {
+		const char *joined = t->wrap.text + t->wrap.piece[i].at;
+
+		kind = kt_trace_line(t->names, joined, t->wrap.text + end - joined, rec, h);
+		if (kind != KT_TL_BAD && kind != KT_TL_COMMENT) {
+			*first = i;
+			return kind;
+		}
 	}
-	memcpy(t->held, line, len);
-	t->held_len = len;
-	t->held_line = t->status.lines;
-	t->held_why = why;
+	h->why = why;
+	*first = 0;
+	return KT_TL_BAD;
+}
+
+/*
+ * Keeps a line that may go on in the next, as far as there is room for it.  With
+ * the pieces there are it is of the given kind.
+ */
+static void keep(struct kt_trace_text *t, enum kt_trace_line kind, const struct kt_ftrace_rec *rec,
+		 const char *why)
+{
+	struct kt_wrap_piece piece = { .line = t->status.lines, .why = why };
+	struct kt_wrap_piece *head = t->wrap.nr ? &t->wrap.piece[0] : &piece;
+	size_t end;
+
+	if (kind == KT_TL_DAMAGED && !head->parts) {
+		head->parts = t->wrap.nr + 1;
+		head->cpu = rec->cpu;
+		head->why = why;
+	}
+	while (!(end = try_line(t)) || !kt_wrap_keep(&t->wrap, end, &piece)) {
+		if (!t->wrap.nr) {
+			skipped(t, piece.line, why);
+			return;
+		}
+		give_up(t, 1);
+	}
 }
 
 int kt_trace_text_next(struct kt_trace_text *t, struct kt_ftrace_rec *rec)
 {
 	struct kt_trace_head h;
 	enum kt_trace_line kind;
-	const char *line = NULL;
-	size_t len = 0;
-	int got;
+	unsigned int first;
+	int got = 0;
 
-	while ((got = next_line(t, &line, &len)) > 0) {
-		kind = kt_trace_line(t->names, line, len, rec, &h);
-		if (kind == KT_TL_BAD && t->held_len) {
-			const char *why = h.why;
-			enum kt_trace_line both = join(t, line, len, rec, &h);
-
-			if (both != KT_TL_BAD && both != KT_TL_COMMENT) {
-				/* rec->comm points into held, which stays until the next line. */
-				t->held_len = 0;
-				t->status.joined++;
-				kind = both;
-			} else {
-				h.why = why;
-			}
-		}
-		if (kind == KT_TL_BAD) {
-			drop_held(t);
-			hold(t, line, len, h.why);
+	for (;;) {
+		if (!t->again && (got = next_line(t)) <= 0)
+			break;
+		t->again = false;
+		first = t->wrap.nr;
+		if (t->line_len > KT_TRACE_LINE_MAX) {
+			give_up(t, first);
+			skipped(t, t->status.lines, "longer than 8192 bytes");
 			continue;
 		}
+		kind = kt_trace_line(t->names, t->line, t->line_len, rec, &h);
 		if (kind == KT_TL_COMMENT) {
-			read_header(t, line, len);
+			read_header(t, t->line, t->line_len);
 			continue;
 		}
-		drop_held(t);
+		if (kind == KT_TL_BAD)
+			kind = join(t, rec, &h, &first);
+		if (first) {
+			/* What is left of the pieces moves, and rec->comm is in it. */
+			give_up(t, first);
+			t->again = true;
+			continue;
+		}
+		if (kind == KT_TL_BAD || kind == KT_TL_DAMAGED) {
+			keep(t, kind, rec, h.why);
+			continue;
+		}
+		/* rec->comm may point into the pieces: they stay until the next line. */
+		t->status.joined += t->wrap.nr != 0;
+		kt_wrap_clear(&t->wrap);
 		if (kind == KT_TL_EVENT || kind == KT_TL_OTHER) {
 			t->status.dialects |= h.dialect;
 			t->status.common &= h.dialect;
@@ -227,33 +263,40 @@ int kt_trace_text_next(struct kt_trace_text *t, struct kt_ftrace_rec *rec)
 		t->status.lost_marks += kind == KT_TL_LOST;
 		return kind;
 	}
-	drop_held(t);
+	give_up(t, t->wrap.nr);
 	return got < 0 ? got : -ENODATA;
 }
 
+/* ---- a first look ---- */
+
+struct first_bytes {
+	const char *p, *end;
+};
+
+static ssize_t read_bytes(void *arg, void *buf, size_t size)
+{
+	struct first_bytes *b = arg;
+
+	if (size > (size_t)(b->end - b->p))
+		size = b->end - b->p;
+	memcpy(buf, b->p, size);
+	b->p += size;
+	return size;
+}
+
+/* By the reader itself, as a mail may have wrapped all of its lines. */
 bool kt_trace_text_looks(const char *buf, size_t len)
 {
-	const char *end = buf + len, *p = buf;
-	struct kt_trace_names *names;
-	struct kt_trace_head h;
+	struct first_bytes b = { buf, buf + len };
+	struct kt_trace_text *t;
 	struct kt_ftrace_rec rec;
-	bool looks = false;
+	bool looks;
 
-	if (starts(buf, end, "# tracer:") || starts(buf, end, "cpus="))
+	if (starts(buf, b.end, "# tracer:") || starts(buf, b.end, "cpus="))
 		return true;
-	if (kt_trace_names_new(&names))
+	if (kt_trace_text_new(read_bytes, &b, &t))
 		return false;
-	while (p < end && !looks) {
-		const char *nl = memchr(p, '\n', end - p), *stop = nl ? nl : end;
-
-		if (stop - p <= KT_TRACE_LINE_MAX) {
-			enum kt_trace_line kind = kt_trace_line(names, p, stop - p, &rec, &h);
-
-			looks = kind == KT_TL_EVENT || kind == KT_TL_OTHER || kind == KT_TL_LOST ||
-				kind == KT_TL_STARTED || (kind == KT_TL_COMMENT && find(p, stop, "# tracer:"));
-		}
-		p = stop + 1;
-	}
-	kt_trace_names_free(names);
+	looks = kt_trace_text_next(t, &rec) >= 0 || t->status.others || t->status.tracer;
+	kt_trace_text_free(t);
 	return looks;
 }

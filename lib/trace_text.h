@@ -12,7 +12,7 @@
 /*
  * Traces as text: tracefs' `trace` and `trace_pipe`, trace-cmd report, perf
  * script; with or without the columns of the latency format and of tgids; quoted
- * in a mail, wrapped by it, with CRLF.  All at once: the dialect is found anew on
+ * in a mail, wrapped by it into up to six pieces, with CRLF.  All at once: the dialect is found anew on
  * each line, so a file may change it half-way.
  *
  * A line that cannot be read is skipped and counted, never an error.
@@ -24,6 +24,7 @@ enum kt_trace_line {
 	KT_TL_COMMENT,	/* empty, "# ...", "cpus=2", ... */
 	KT_TL_LOST,	/* "CPU:1 [LOST 23 EVENTS]": rec->cpu, rec->v[0] = how many (0 = not said) */
 	KT_TL_STARTED,	/* "##### CPU 1 buffer started ####": rec->cpu */
+	KT_TL_DAMAGED,	/* one of ours whose fields cannot be read: the record up to .id is filled */
 	KT_TL_BAD,	/* cannot be read */
 };
 
@@ -41,7 +42,7 @@ struct kt_trace_head {
 	size_t name_len;
 	const char *text;	/* after "name: ", to the end of the line */
 	size_t text_len;
-	const char *why;	/* for KT_TL_BAD: what is wrong */
+	const char *why;	/* for KT_TL_BAD and _DAMAGED: what is wrong */
 	unsigned int dialect;	/* KT_TRACE_... */
 };
 
@@ -70,6 +71,7 @@ struct kt_trace_status {
 	uint32_t cpus;		/* "#P:8"; 0 = not said */
 	unsigned int dialects;	/* KT_TRACE_..., all that were seen */
 	unsigned int common;	/* those that every event line had */
+	bool tracer;		/* "# tracer: nop": a header of tracefs */
 	char release[64];	/* kernel, when the header tells */
 };
 

@@ -51,6 +51,17 @@ events trace-cmd-report-t 's/^([0-9]+)[0-9]{3} /\1000 /' | sed 's/expires_ns=[0-
 diff -u <(sed -E 's/^[0-9]+ //' "$tmp/report" | grep -v expires) <(sed -E 's/^[0-9]+ //' "$tmp/ns" | grep -v bg_expire) >"$tmp/diff"
 ok $? "trace-cmd-report-t: the same events with nine digits" "$(cat "$tmp/diff")"
 
+# Wrapped at blanks by a mail, into as many pieces as it takes, and with nothing else in it.
+for width in 72 60 46; do
+	grep -v '^#' "$dir/tracefs.txt" | fold -s -w $width >"$tmp/wrapped"
+	"$kt" dump "$tmp/wrapped" | grep -E '^[0-9]' | diff -u "$tmp/tracefs" - >"$tmp/diff"
+	ok $? "wrapped at $width columns: the same events" "$(cat "$tmp/diff")"
+done
+# What a mail cut short does not swallow the wrapped line after it.
+{ head -c 85 <(grep kvm_exit "$dir/tracefs.txt"); echo; cat "$tmp/wrapped"; } >"$tmp/cut-before"
+"$kt" dump "$tmp/cut-before" | grep -E '^[0-9]' | grep -v ' gap ' | diff -u "$tmp/tracefs" - >"$tmp/diff"
+ok $? "wrapped after a line that was cut: the same events" "$(cat "$tmp/diff")"
+
 like "$("$kt" report --json "$dir/two-vms.txt")" '"vm":2' "two VMs with the same vcpu_id stay two"
 like "$("$kt" timeline --steps --from 0s "$dir/tracefs.txt")" 'vtimer line +low -> high|wire +low -> high' "a trace as text has a timeline"
 "$kt" report --strict "$dir/lost.txt" >/dev/null
