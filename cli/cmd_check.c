@@ -198,7 +198,8 @@ bool kt_check_wanted(const struct kt_check *c, size_t rule)
 static bool incomplete(const struct kt_facts *f)
 {
 	static const char *const lacks[] = {
-		"input.lack.unbalanced", "input.lack.skipped", "input.lack.overwritten", "input.lack.records",
+		"input.lack.unbalanced", "input.lack.unreadable", "input.lack.told-in-part",
+		"input.lack.overwritten", "input.lack.records",
 	};
 
 	for (size_t i = 0; i < sizeof(lacks) / sizeof(lacks[0]); i++)

@@ -254,6 +254,18 @@ static void read_uname(struct kt_input *in, const char *uname)
 	(void)!kt_facts_set(in->facts, "host.machine", machine);
 }
 
+/* Are there others of the same event that do tell?  If not it is as if it had not been recorded. */
+static bool told_in_part(const struct kt_input *in)
+{
+	const struct kt_ftrace_stats *s = kt_input_ftrace(in);
+	uint32_t ids = kt_trace_text_status(in->text)->untold_ids;
+
+	for (unsigned int id = 1; id < KT_FT_NR; id++)
+		if (ids >> id & 1 && s->by_id[id])
+			return true;
+	return false;
+}
+
 static void text_lacks(struct kt_input *in)
 {
 	const struct kt_trace_status *s = kt_trace_text_status(in->text);
@@ -263,9 +275,15 @@ static void text_lacks(struct kt_input *in)
 		(void)!kt_facts_set(in->facts, "host.release", s->release);
 	if (s->cpus)
 		(void)!kt_facts_setf(in->facts, "host.cpus", "%u", s->cpus);
-	if (s->skipped)
+	if (s->unreadable.n)
+		lack(in, "unreadable", "%" PRIu64 " lines cannot be read though they are events: these are lost; "
+		     "the first is line %" PRIu64 ": %s", s->unreadable.n, s->unreadable.first, s->unreadable.why);
+	if (s->untold.n)
+		lack(in, told_in_part(in) ? "told-in-part" : "untold", "%" PRIu64 " events without what they say, "
+		     "as trace-cmd report prints them; the first is line %" PRIu64, s->untold.n, s->untold.first);
+	if (s->skipped.n)
 		lack(in, "skipped", "%" PRIu64 " lines cannot be read and were skipped; the first is line %" PRIu64
-		     ": %s", s->skipped, s->first_skipped, s->first_why);
+		     ": %s", s->skipped.n, s->skipped.first, s->skipped.why);
 	if (s->overwritten)
 		lack(in, "overwritten", "the oldest %" PRIu64 " records were overwritten before the trace was read",
 		     s->overwritten);

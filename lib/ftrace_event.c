@@ -60,7 +60,9 @@ static const struct kt_ftrace_event events[KT_FT_NR] = {
 		  "<CANT FIND FIELD exit_reason>%w0: HSR_EC: %x1 (%*), PC: %x2" } },
 	[KT_FT_WFX] = { "kvm", "kvm_wfx_arm64",
 		{ { "vcpu_pc" }, WORDS("is_wfe", WFX) },
-		{ "guest executed wf%w1 at: %x0" } },
+		{ "guest executed wf%w1 at: %x0" },
+		/* trace-cmd's printer does not know the "%c" of this format, and loses both values. */
+		.untold = "guest executed wf>c<" },
 	[KT_FT_WAKEUP] = { "kvm", "kvm_vcpu_wakeup",
 		{ { "ns" }, WORDS("waited", WAITED), WORDS("valid", VALID) },
 		{ "%w1 time %0 ns, polling %w2" } },
@@ -395,6 +397,14 @@ static void fix_user_exit(struct kt_ftrace_rec *rec)
 	rec->v[KT_FV_USER_ERRNO] = -rec->v[KT_FV_USER_REASON];
 	rec->v[KT_FV_USER_REASON] = 0;
 	rec->has &= ~(1u << KT_FV_USER_REASON);
+}
+
+bool kt_ftrace_untold(unsigned int id, const char *text, size_t len)
+{
+	const struct kt_ftrace_event *e = kt_ftrace_event(id);
+	size_t n = e && e->untold ? strlen(e->untold) : 0;
+
+	return n && len >= n && !memcmp(text, e->untold, n);
 }
 
 int kt_ftrace_parse(struct kt_ftrace_rec *rec, const char *text, size_t len)

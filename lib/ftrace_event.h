@@ -83,6 +83,7 @@ struct kt_ftrace_event {
 	const char *system, *name;
 	struct kt_ftrace_field field[KT_FTRACE_VALUES];
 	const char *text[4];	/* how it is printed, by dialect; see ftrace_event.c */
+	const char *untold;	/* how it begins where a printer leaves its values out; else NULL */
 };
 
 /* Is the event about the vCPU that the current thread works for?  Else about the CPU or another thread. */
@@ -134,6 +135,9 @@ enum kt_ftrace_id kt_ftrace_find(const char *name, size_t len);
 /* A string or symbol as a number; false when the field knows no such word. */
 bool kt_ftrace_word(unsigned int id, unsigned int field, const char *word, size_t len,
 		    uint64_t *value);
+
+/* Is this text one whose printer left the values out? */
+bool kt_ftrace_untold(unsigned int id, const char *text, size_t len);
 
 /*
  * Reads the text after "name: ".  Returns 0 and fills v and has, or -EINVAL when

@@ -412,8 +412,51 @@ enum kt_trace_line kt_trace_line(const struct kt_trace_names *names, const char 
 	if (rec->id == KT_FT_NONE)
 		return KT_TL_OTHER;
 	if (kt_ftrace_parse_fast(&names->plan[rec->id], rec, h->text, h->text_len)) {
+		if (kt_ftrace_untold(rec->id, h->text, h->text_len))
+			return KT_TL_UNTOLD;
 		h->why = "its fields cannot be read";
 		return KT_TL_DAMAGED;
 	}
 	return KT_TL_EVENT;
+}
+
+/* Does it end in "24.017472", "24us", "24us+"? */
+static bool ends_in_time(const char *line, const char *end)
+{
+	const char *p = end;
+
+	while (p > line && !is_blank(p[-1]) && end - p < 24)
+		p--;
+	if (p == end || !is_digit(*p))
+		return false;
+	while (p < end && is_digit(*p))
+		p++;
+	return end - p >= 2 && ((*p == '.' && is_digit(p[1])) || (*p == 'u' && p[1] == 's'));
+}
+
+/* "kvm_exit:" or "kvm:kvm_exit:", of ours. */
+static bool begins_with_event(const char *p, const char *end)
+{
+	for (unsigned int names = 0; names < 2; names++) {
+		const char *first = p;
+
+		while (p < end && (is_letter(*p) || is_digit(*p)))
+			p++;
+		if (p == end || *p != ':')
+			return false;
+		if (kt_ftrace_find(first, p - first) != KT_FT_NONE)
+			return true;
+		p++;
+	}
+	return false;
+}
+
+bool kt_trace_line_tells(const char *line, size_t len)
+{
+	const char *end = line + len, *colon = line;
+
+	for (; (colon = memchr(colon, ':', end - colon)); colon++)
+		if (ends_in_time(line, colon) && begins_with_event(skip_blanks(colon + 1, end), end))
+			return true;
+	return false;
 }

@@ -26,6 +26,8 @@ struct kt_trace_text {
 	const char *line;	/* the one read last, in buf */
 	size_t line_len;	/* more than KT_TRACE_LINE_MAX: not all of it is there */
 	bool again;		/* it is yet to be told */
+	bool long_tells;	/* it is too long, and tells an event */
+	uint16_t cpu;		/* of the last event */
 	struct kt_wrap wrap;	/* lines that could not be read and may go on in the next */
 };
 
@@ -62,24 +64,38 @@ const struct kt_trace_status *kt_trace_text_status(const struct kt_trace_text *t
 	return &t->status;
 }
 
-static void skipped(struct kt_trace_text *t, uint64_t line, const char *why)
+static void count(struct kt_trace_skipped *s, uint64_t line, const char *why)
 {
-	if (!t->status.skipped++) {
-		t->status.first_skipped = line;
-		t->status.first_why = why;
+	if (!s->n++) {
+		s->first = line;
+		s->why = why;
 	}
 }
 
-/* The first n pieces are no beginning of a line that goes on. */
-static void give_up(struct kt_trace_text *t, unsigned int n)
+/* An event that cannot be read. */
+static enum kt_trace_line lose(struct kt_trace_text *t, struct kt_ftrace_rec *rec, uint16_t cpu,
+			       uint64_t line, const char *why)
 {
-	unsigned int rest = t->wrap.nr - n;
+	count(&t->status.unreadable, line, why);
+	*rec = (struct kt_ftrace_rec){ .cpu = cpu, .v = { 1 } };
+	return KT_TL_LOST;
+}
 
-	while (t->wrap.nr > rest) {
-		struct kt_wrap_piece p = kt_wrap_drop(&t->wrap);
+/* The first piece is no beginning of a line that goes on: KT_TL_LOST when it is an event, else _BAD. */
+static enum kt_trace_line give_up(struct kt_trace_text *t, struct kt_ftrace_rec *rec)
+{
+	struct kt_wrap_piece p = kt_wrap_drop(&t->wrap);
 
-		skipped(t, p.line, p.why);
-	}
+	if (p.parts)
+		return lose(t, rec, p.cpu, p.line, p.why);
+	count(&t->status.skipped, p.line, p.why);
+	return KT_TL_BAD;
+}
+
+/* Of a line that is too long: what is now in the buffer. */
+static void look_for_event(struct kt_trace_text *t, size_t len)
+{
+	t->long_tells |= kt_trace_line_tells(t->buf + t->pos, len);
 }
 
 /* 1 when t->line is one, 0 at the end, -errno. */
@@ -94,6 +110,8 @@ static int next_line(struct kt_trace_text *t)
 		if (nl || (t->eof && (t->pos < t->len || t->skipping))) {
 			t->line = start;
 			t->line_len = (nl ? nl : t->buf + t->len) - start;
+			if (t->skipping || t->line_len > KT_TRACE_LINE_MAX)
+				look_for_event(t, t->line_len);
 			t->pos += t->line_len + (nl != NULL);
 			t->status.lines++;
 			/* Its beginning was passed over already. */
@@ -106,6 +124,7 @@ static int next_line(struct kt_trace_text *t)
 			return 0;
 		if (t->len - t->pos > KT_TRACE_LINE_MAX) {
 			t->skipping = true;
+			look_for_event(t, t->len - t->pos);
 			t->pos = t->len;
 		}
 		memmove(t->buf, t->buf + t->pos, t->len - t->pos);
@@ -190,13 +209,14 @@ static enum kt_trace_line join(struct kt_trace_text *t, struct kt_ftrace_rec *re
 }
 
 /*
- * Keeps a line that may go on in the next, as far as there is room for it.  With
- * the pieces there are it is of the given kind.
+ * Keeps a line that may go on in the next; with the pieces there are it is of the
+ * given kind.  What is no longer kept for it, or the line itself when it is too
+ * long, is told as give_up does.
  */
-static void keep(struct kt_trace_text *t, enum kt_trace_line kind, const struct kt_ftrace_rec *rec,
-		 const char *why)
+static enum kt_trace_line keep(struct kt_trace_text *t, enum kt_trace_line kind,
+			       struct kt_ftrace_rec *rec, const char *why)
 {
-	struct kt_wrap_piece piece = { .line = t->status.lines, .why = why };
+	struct kt_wrap_piece piece = { .line = t->status.lines, .why = why, .cpu = t->cpu };
 	struct kt_wrap_piece *head = t->wrap.nr ? &t->wrap.piece[0] : &piece;
 	size_t end;
 
@@ -204,66 +224,111 @@ static void keep(struct kt_trace_text *t, enum kt_trace_line kind, const struct 
 		head->parts = t->wrap.nr + 1;
 		head->cpu = rec->cpu;
 		head->why = why;
+	} else {
+		piece.parts = kt_trace_line_tells(t->line, t->line_len);
 	}
-	while (!(end = try_line(t)) || !kt_wrap_keep(&t->wrap, end, &piece)) {
-		if (!t->wrap.nr) {
-			skipped(t, piece.line, why);
-			return;
-		}
-		give_up(t, 1);
+	end = try_line(t);
+	if (end && kt_wrap_keep(&t->wrap, end, &piece))
+		return KT_TL_BAD;
+	if (t->wrap.nr) {
+		t->again = true;
+		return give_up(t, rec);
 	}
+	if (piece.parts)
+		return lose(t, rec, piece.cpu, piece.line, why);
+	count(&t->status.skipped, piece.line, why);
+	return KT_TL_BAD;
+}
+
+static enum kt_trace_line too_long(struct kt_trace_text *t, struct kt_ftrace_rec *rec)
+{
+	static const char why[] = "longer than 8192 bytes";
+	bool tells = t->long_tells;
+
+	if (t->wrap.nr) {
+		t->again = true;
+		return give_up(t, rec);
+	}
+	t->long_tells = false;
+	if (tells)
+		return lose(t, rec, t->cpu, t->status.lines, why);
+	count(&t->status.skipped, t->status.lines, why);
+	return KT_TL_BAD;
+}
+
+/* What a line is, with the pieces before it. */
+static enum kt_trace_line take_line(struct kt_trace_text *t, struct kt_ftrace_rec *rec,
+				    struct kt_trace_head *h)
+{
+	enum kt_trace_line kind;
+	unsigned int first = t->wrap.nr;
+
+	if (t->line_len > KT_TRACE_LINE_MAX)
+		return too_long(t, rec);
+	kind = kt_trace_line(t->names, t->line, t->line_len, rec, h);
+	/* Nearly all of them. */
+	if (kind == KT_TL_EVENT && !first)
+		return kind;
+	if (kind == KT_TL_COMMENT) {
+		read_header(t, t->line, t->line_len);
+		return kind;
+	}
+	if (kind == KT_TL_BAD)
+		kind = join(t, rec, h, &first);
+	if (first) {
+		/* What is left of the pieces moves, and rec->comm is in it. */
+		t->again = true;
+		return give_up(t, rec);
+	}
+	if (kind == KT_TL_BAD || kind == KT_TL_DAMAGED)
+		return keep(t, kind, rec, h->why);
+	/* rec->comm may point into the pieces: they stay until the next line. */
+	t->status.joined += t->wrap.nr != 0;
+	kt_wrap_clear(&t->wrap);
+	t->status.lost_marks += kind == KT_TL_LOST;
+	return kind;
 }
 
 int kt_trace_text_next(struct kt_trace_text *t, struct kt_ftrace_rec *rec)
 {
 	struct kt_trace_head h;
 	enum kt_trace_line kind;
-	unsigned int first;
 	int got = 0;
 
 	for (;;) {
 		if (!t->again && (got = next_line(t)) <= 0)
 			break;
 		t->again = false;
-		first = t->wrap.nr;
-		if (t->line_len > KT_TRACE_LINE_MAX) {
-			give_up(t, first);
-			skipped(t, t->status.lines, "longer than 8192 bytes");
-			continue;
-		}
-		kind = kt_trace_line(t->names, t->line, t->line_len, rec, &h);
-		if (kind == KT_TL_COMMENT) {
-			read_header(t, t->line, t->line_len);
-			continue;
-		}
-		if (kind == KT_TL_BAD)
-			kind = join(t, rec, &h, &first);
-		if (first) {
-			/* What is left of the pieces moves, and rec->comm is in it. */
-			give_up(t, first);
-			t->again = true;
-			continue;
-		}
-		if (kind == KT_TL_BAD || kind == KT_TL_DAMAGED) {
-			keep(t, kind, rec, h.why);
-			continue;
-		}
-		/* rec->comm may point into the pieces: they stay until the next line. */
-		t->status.joined += t->wrap.nr != 0;
-		kt_wrap_clear(&t->wrap);
-		if (kind == KT_TL_EVENT || kind == KT_TL_OTHER) {
+		kind = take_line(t, rec, &h);
+		if (kind == KT_TL_EVENT) {
+			t->cpu = rec->cpu;
 			t->status.dialects |= h.dialect;
 			t->status.common &= h.dialect;
+			t->status.events++;
+			return kind;
 		}
-		if (kind == KT_TL_OTHER) {
-			t->status.others++;
-			continue;
+		switch (kind) {
+		case KT_TL_OTHER:
+		case KT_TL_UNTOLD:
+			t->cpu = rec->cpu;
+			t->status.dialects |= h.dialect;
+			t->status.common &= h.dialect;
+			break;
+		case KT_TL_LOST:
+		case KT_TL_STARTED:
+			return kind;
+		default:
+			break;
 		}
-		t->status.events += kind == KT_TL_EVENT;
-		t->status.lost_marks += kind == KT_TL_LOST;
-		return kind;
+		t->status.others += kind == KT_TL_OTHER;
+		if (kind == KT_TL_UNTOLD) {
+			count(&t->status.untold, t->status.lines, "");
+			t->status.untold_ids |= 1u << rec->id;
+		}
 	}
-	give_up(t, t->wrap.nr);
+	while (!got && t->wrap.nr)
+		if (give_up(t, rec) == KT_TL_LOST)
+			return KT_TL_LOST;
 	return got < 0 ? got : -ENODATA;
 }
 

@@ -12,10 +12,11 @@
 /*
  * Traces as text: tracefs' `trace` and `trace_pipe`, trace-cmd report, perf
  * script; with or without the columns of the latency format and of tgids; quoted
- * in a mail, wrapped by it into up to six pieces, with CRLF.  All at once: the dialect is found anew on
- * each line, so a file may change it half-way.
+ * in a mail, wrapped by it into up to six pieces, with CRLF.  All at once: the
+ * dialect is found anew on each line, so a file may change it half-way.
  *
- * A line that cannot be read is skipped and counted, never an error.
+ * A line that cannot be read is skipped and counted, never an error.  When it is
+ * one of our events it is also lost: talk around a trace takes nothing from it.
  */
 
 enum kt_trace_line {
@@ -23,6 +24,7 @@ enum kt_trace_line {
 	KT_TL_OTHER,	/* an event that is none of ours */
 	KT_TL_COMMENT,	/* empty, "# ...", "cpus=2", ... */
 	KT_TL_LOST,	/* "CPU:1 [LOST 23 EVENTS]": rec->cpu, rec->v[0] = how many (0 = not said) */
+	KT_TL_UNTOLD,	/* one of ours of which its printer tells no value */
 	KT_TL_STARTED,	/* "##### CPU 1 buffer started ####": rec->cpu */
 	KT_TL_DAMAGED,	/* one of ours whose fields cannot be read: the record up to .id is filled */
 	KT_TL_BAD,	/* cannot be read */
@@ -61,12 +63,19 @@ enum kt_trace_line kt_trace_line(const struct kt_trace_names *names, const char 
 /* Longer lines are skipped, however long: memory does not grow with them. */
 #define KT_TRACE_LINE_MAX 8192
 
+struct kt_trace_skipped {
+	uint64_t n;
+	uint64_t first;		/* line number, from 1 */
+	const char *why;	/* of the first; static text */
+};
+
 struct kt_trace_status {
 	uint64_t lines, events, others, lost_marks;
 	uint64_t joined;	/* lines that a mail had wrapped */
-	uint64_t skipped;	/* cannot be read */
-	uint64_t first_skipped;	/* line number, from 1 */
-	const char *first_why;	/* static text */
+	struct kt_trace_skipped skipped;	/* talk: no line of a trace */
+	struct kt_trace_skipped unreadable;	/* events of ours: each was given out as a loss */
+	struct kt_trace_skipped untold;		/* KT_TL_UNTOLD */
+	uint32_t untold_ids;	/* bit per enum kt_ftrace_id */
 	uint64_t overwritten;	/* "entries-in-buffer/entries-written: a/b": b - a */
 	uint32_t cpus;		/* "#P:8"; 0 = not said */
 	unsigned int dialects;	/* KT_TRACE_..., all that were seen */
@@ -85,7 +94,8 @@ void kt_trace_text_free(struct kt_trace_text *t);
 
 /*
  * Next line that says something: KT_TL_EVENT, _LOST or _STARTED with *rec filled
- * (its comm valid until the next call), -ENODATA at the end, or the reader's -errno.
+ * (its comm valid until the next call); _LOST also for an event that cannot be
+ * read, on the last CPU seen where its own is not known.  -ENODATA at the end, or the reader's -errno.
  */
 int kt_trace_text_next(struct kt_trace_text *t, struct kt_ftrace_rec *rec);
 const struct kt_trace_status *kt_trace_text_status(const struct kt_trace_text *t);

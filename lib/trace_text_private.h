@@ -2,11 +2,14 @@
 #ifndef KT_TRACE_TEXT_PRIVATE_H
 #define KT_TRACE_TEXT_PRIVATE_H
 
-/* Letters and numbers of a trace's text: for trace_line.c and trace_text.c only. */
+/* For trace_line.c and trace_text.c only. */
 
 #include <string.h>
 
 #include "trace_text.h"
+
+/* Is in this line, which cannot be read, the name of an event of ours after a time? */
+bool kt_trace_line_tells(const char *line, size_t len);
 
 static inline bool is_digit(char c)
 {

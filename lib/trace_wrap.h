@@ -19,7 +19,7 @@ struct kt_wrap_piece {
 	uint64_t line;		/* number, from 1 */
 	const char *why;	/* why it could not be read; static text */
 	uint16_t at;		/* where in the text */
-	uint16_t cpu;		/* of the event */
+	uint16_t cpu;		/* of the event; the last one seen where that is not known */
 	uint8_t parts;		/* pieces that tell an event together whose rest is missing; 0 = tells none */
 };
 

@@ -54,7 +54,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		sink_drain(s);
 	}
 	st = kt_trace_text_status(t);
-	if (st->events != events || st->events + st->others + st->skipped > st->lines)
+	if (st->events != events || st->events + st->others + st->skipped.n +
+	    st->unreadable.n + st->untold.n > st->lines)
 		abort();
 	sink_end(s);
 	kt_trace_text_free(t);

@@ -67,6 +67,37 @@ like "$("$kt" timeline --steps --from 0s "$dir/tracefs.txt")" 'vtimer line +low 
 "$kt" report --strict "$dir/lost.txt" >/dev/null
 is $? 3 "a lossy text is inconclusive with --strict"
 
+# ---- what cannot be read: events are lost, talk is not ----
+# statuses WANTED NAME FILE: of check, doctor and report --strict
+statuses() {
+	local got
+	got=$(for view in check doctor 'report --strict'; do
+		# shellcheck disable=SC2086
+		"$kt" $view "$3" >/dev/null 2>&1
+		printf '%d ' $?
+	done)
+	is "$got" "$1 " "$2"
+}
+statuses "0 0 0" "a whole trace" "$dir/tracefs.txt"
+awk '/vgic_update_irq_pending/ && c++ % 2 { sub(/level:/, "levl:") } { print }' "$dir/tracefs.txt" >"$tmp/fields"
+statuses "3 3 3" "events whose fields cannot be read are lost" "$tmp/fields"
+like "$("$kt" report "$tmp/fields")" '; lost 8;' "each of them"
+awk '/vgic_update_irq_pending/ && c++ % 2 { sub(/\[00/, "[0O") } { print }' "$dir/tracefs.txt" >"$tmp/heads"
+statuses "3 3 3" "events whose CPU cannot be read are lost" "$tmp/heads"
+like "$("$kt" report "$tmp/heads")" '; lost 8;' "each of those too"
+{ cat "$dir/tracefs.txt"; printf 'b-1 [001] 25.0: kvm_exit: '; head -c 9000 /dev/zero | tr '\0' x; echo; } >"$tmp/long-event"
+statuses "3 3 3" "an event in a line that is too long is lost" "$tmp/long-event"
+awk '{ print } /kvm_timer_save_state/ && !c++ { sub(/24\.024403/, "24.024404"); print }' "$dir/tracefs.txt" >"$tmp/violation"
+statuses "2 0 0" "a violation" "$tmp/violation"
+{ echo 'Hi Marc,'; echo 'kvm_exit: is it this?'; cat "$tmp/violation"; } >"$tmp/talk"
+statuses "2 0 0" "a violation with talk around it" "$tmp/talk"
+like "$("$kt" report "$tmp/talk" | tr -s ' \n' ' ')" '2 lines cannot be read and were skipped; the first is line 1: no event' "talk is counted"
+{ cat "$tmp/violation" "$tmp/fields"; } >"$tmp/both"
+statuses "3 3 3" "a violation in a trace with lost events" "$tmp/both"
+# trace-cmd's printer tells nothing of a WFI: that is as if it had not been recorded.
+awk '{ print } /kvm_timer_save_state/ && !c++ { sub(/24\.024433/, "24.024434"); print }' "$dir/trace-cmd-report.txt" >"$tmp/untold"
+statuses "2 3 0" "a violation in what trace-cmd report prints" "$tmp/untold"
+
 # ---- hostile text ----
 cd "$tmp" || exit 1
 good='       CPU 0/KVM-101     (    100) [000] d....     1.000100: kvm_entry: PC: 0x0000000080000000'
