@@ -368,11 +368,10 @@ static int take_text(struct kt_input *in)
 		break;
 	case KT_TL_STARTED:
 		/*
-		 * Not the first CPU in the trace (that one is not marked): its older records were
-		 * overwritten while others still have theirs.
+		 * The kernel says so only after an overrun, and not of the first CPU: this
+		 * one's older records were overwritten while others still have theirs.
 		 */
-		if (kt_trace_text_status(in->text)->overwritten)
-			err = kt_ftrace_blocks_lost(in->blocks, rec.cpu, 0);
+		err = kt_ftrace_blocks_lost(in->blocks, rec.cpu, 0);
 		break;
 	default:
 		return kind;

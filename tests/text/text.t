@@ -94,6 +94,9 @@ statuses "2 0 0" "a violation with talk around it" "$tmp/talk"
 like "$("$kt" report "$tmp/talk" | tr -s ' \n' ' ')" '2 lines cannot be read and were skipped; the first is line 1: no event' "talk is counted"
 { cat "$tmp/violation" "$tmp/fields"; } >"$tmp/both"
 statuses "3 3 3" "a violation in a trace with lost events" "$tmp/both"
+# The kernel tells that a buffer started only after an overrun.
+grep -v entries-in-buffer "$dir/overwritten.txt" >"$tmp/started"
+statuses "3 3 3" "a buffer that started late, without the header that counts" "$tmp/started"
 # trace-cmd's printer tells nothing of a WFI: that is as if it had not been recorded.
 awk '{ print } /kvm_timer_save_state/ && !c++ { sub(/24\.024433/, "24.024434"); print }' "$dir/trace-cmd-report.txt" >"$tmp/untold"
 statuses "2 3 0" "a violation in what trace-cmd report prints" "$tmp/untold"
