@@ -37,8 +37,8 @@ int kt_keep(const char *path, struct kt_kept *out)
 	int from, to, err;
 
 	*out = (struct kt_kept){ .path = path };
-	/* What cannot be opened is for the reader to explain. */
-	if (!from_stdin && (stat(path, &st) || S_ISREG(st.st_mode)))
+	/* What cannot be opened or read is for the reader to explain. */
+	if (!from_stdin && (stat(path, &st) || S_ISREG(st.st_mode) || S_ISDIR(st.st_mode)))
 		return 0;
 	from = from_stdin ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
 	if (from < 0)

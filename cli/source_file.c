@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "ftrace_blocks.h"
@@ -183,6 +184,7 @@ int kt_input_open(const char *path, struct kt_input **out)
 {
 	bool is_stdin = !strcmp(path, "-");
 	struct kt_input *in = calloc(1, sizeof(*in));
+	struct stat st;
 	int err = 0;
 
 	if (!in)
@@ -191,6 +193,8 @@ int kt_input_open(const char *path, struct kt_input **out)
 	in->fd = is_stdin ? dup(STDIN_FILENO) : open(path, O_RDONLY | O_CLOEXEC);
 	if (in->fd < 0)
 		err = kt_err(-errno, "cannot open %s: %s", path, strerror(errno));
+	else if (!fstat(in->fd, &st) && S_ISDIR(st.st_mode))
+		err = kt_err(-EISDIR, "%s is a directory: name the file in it that holds the recording or trace", in->name);
 	if (!err)
 		err = look(in);
 	if (!err)

@@ -130,6 +130,8 @@ static const struct foreign foreign[] = {
 	{ "\x28\xb5\x2f\xfd", 4, "a zstd file: unpack it first" },
 	{ "\xfd" "7zXZ", 5, "an xz file: unpack it first" },
 	{ "\x7f" "ELF", 4, "an ELF file" },
+	{ "\xff\xfe", 2, "text in UTF-16: save it as plain text (UTF-8)" },
+	{ "\xfe\xff", 2, "text in UTF-16: save it as plain text (UTF-8)" },
 	{ "{", 1, "JSON" },
 	{ "# tracer:", 9, "ftrace text" },
 };
@@ -143,7 +145,9 @@ static int not_ours(const struct kt_store_reader *r)
 		if (r->len >= foreign[i].len && !memcmp(r->ahead, foreign[i].magic, foreign[i].len))
 			return kt_err(-EBADMSG, "%s is not a kvmtimer-trace recording but %s",
 				      r->path, foreign[i].what);
-	return kt_err(-EBADMSG, "%s is not a kvmtimer-trace recording (unknown format)", r->path);
+	return kt_err(-EBADMSG, "%s has an unknown format: no recording, no events as text, no trace.dat, no "
+		      "trace as text in its first 64 KiB; paste a trace as plain text (UTF-8), and cut what "
+		      "stands before it", r->path);
 }
 
 static int check_head(struct kt_store_reader *r)

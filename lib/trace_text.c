@@ -23,6 +23,7 @@ struct kt_trace_text {
 	char *buf;
 	size_t pos, len;
 	bool eof, skipping;	/* skipping: inside a line that is too long */
+	char eol;
 	const char *line;	/* the one read last, in buf */
 	size_t line_len;	/* more than KT_TRACE_LINE_MAX: not all of it is there */
 	bool again;		/* it is yet to be told */
@@ -46,6 +47,7 @@ int kt_trace_text_new(kt_trace_read_fn fn, void *arg, struct kt_trace_text **out
 	t->read = fn;
 	t->arg = arg;
 	t->status.common = ~0u;
+	t->eol = '\n';
 	*out = t;
 	return 0;
 }
@@ -98,6 +100,14 @@ static void look_for_event(struct kt_trace_text *t, size_t len)
 	t->long_tells |= kt_trace_line_tells(t->buf + t->pos, len);
 }
 
+/* What a text's first bytes say about how its lines end: in old editors by CR alone. */
+static char line_end(const char *buf, size_t len)
+{
+	const char *cr = memchr(buf, '\r', len);
+
+	return cr && cr + 1 < buf + len && !memchr(buf, '\n', len) ? '\r' : '\n';
+}
+
 /* 1 when t->line is one, 0 at the end, -errno. */
 static int next_line(struct kt_trace_text *t)
 {
@@ -105,7 +115,7 @@ static int next_line(struct kt_trace_text *t)
 
 	for (;;) {
 		char *start = t->buf + t->pos;
-		char *nl = memchr(start, '\n', t->len - t->pos);
+		char *nl = memchr(start, t->eol, t->len - t->pos);
 
 		if (nl || (t->eof && (t->pos < t->len || t->skipping))) {
 			t->line = start;
@@ -134,6 +144,8 @@ static int next_line(struct kt_trace_text *t)
 		if (got < 0)
 			return got;
 		t->eof = got == 0;
+		if (!t->len && !t->status.lines)
+			t->eol = line_end(t->buf, got);
 		t->len += got;
 	}
 }
@@ -256,6 +268,19 @@ static enum kt_trace_line too_long(struct kt_trace_text *t, struct kt_ftrace_rec
 	return KT_TL_BAD;
 }
 
+/* No-break spaces in UTF-8 become blanks: what a web page or a word processor makes of them. */
+static bool mend_blanks(struct kt_trace_text *t)
+{
+	char *p = t->buf + (t->line - t->buf), *end = p + t->line_len;
+	bool any = false;
+
+	for (; (p = memmem(p, end - p, "\xc2\xa0", 2)); p += 2) {
+		memcpy(p, "  ", 2);
+		any = true;
+	}
+	return any;
+}
+
 /* What a line is, with the pieces before it. */
 static enum kt_trace_line take_line(struct kt_trace_text *t, struct kt_ftrace_rec *rec,
 				    struct kt_trace_head *h)
@@ -266,6 +291,8 @@ static enum kt_trace_line take_line(struct kt_trace_text *t, struct kt_ftrace_re
 	if (t->line_len > KT_TRACE_LINE_MAX)
 		return too_long(t, rec);
 	kind = kt_trace_line(t->names, t->line, t->line_len, rec, h);
+	if ((kind == KT_TL_BAD || kind == KT_TL_DAMAGED) && mend_blanks(t))
+		kind = kt_trace_line(t->names, t->line, t->line_len, rec, h);
 	/* Nearly all of them. */
 	if (kind == KT_TL_EVENT && !first)
 		return kind;

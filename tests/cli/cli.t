@@ -73,6 +73,12 @@ check "trace-cmd file that is cut" 1 'trace.dat (cannot be read: libtracecmd ref
 printf 'PERFILE2aaaaaaaaaaaaaaa' >perf.data
 check "perf file" 1 'perf.data' "$kt" timeline perf.data
 check "JSON file" 1 'but JSON' "$kt" report <(printf '{"a": 1}')
+printf '\377\376#\0 \0t\0r\0a\0c\0e\0r\0:\0' >utf-16
+check "text in UTF-16" 1 'UTF-16: save it as plain text' "$kt" report utf-16
+mkdir folder
+for command in report timeline check doctor dump; do
+	check "$command: a directory" 1 'folder is a directory: name the file in it' "$kt" $command folder
+done
 check "rubbish" 1 'unknown format' "$kt" report /dev/urandom
 printf '# kvmtimer-events 1\n1000 cpu0 0x1 entry pc=zzz\n' >bad.events
 check "story with a mistake" 1 'bad.events:2: cannot understand "pc=zzz' "$kt" report bad.events

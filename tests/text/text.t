@@ -57,6 +57,15 @@ for width in 72 60 46; do
 	"$kt" dump "$tmp/wrapped" | grep -E '^[0-9]' | diff -u "$tmp/tracefs" - >"$tmp/diff"
 	ok $? "wrapped at $width columns: the same events" "$(cat "$tmp/diff")"
 done
+# As other programs save it.
+same_events() {
+	"$kt" dump "$2" | grep -E '^[0-9]' | diff -u "$tmp/tracefs" - >"$tmp/diff"
+	ok $? "$1: the same events" "$(cat "$tmp/diff")"
+}
+tr '\n' '\r' <"$dir/tracefs.txt" >"$tmp/cr"
+same_events "lines that end in CR" "$tmp/cr"
+LC_ALL=C sed 's/ /\xc2\xa0/g' "$dir/tracefs.txt" >"$tmp/no-break"
+same_events "no-break spaces" "$tmp/no-break"
 # What a mail cut short does not swallow the wrapped line after it.
 { head -c 85 <(grep kvm_exit "$dir/tracefs.txt"); echo; cat "$tmp/wrapped"; } >"$tmp/cut-before"
 "$kt" dump "$tmp/cut-before" | grep -E '^[0-9]' | grep -v ' gap ' | diff -u "$tmp/tracefs" - >"$tmp/diff"
@@ -144,7 +153,7 @@ bounded no-newline 0 'events: 1 on 1 CPUs'
 printf 'x\n%.0s' $(seq 1000) >not-a-trace
 "$kt" report not-a-trace >out 2>&1
 is $? 1 "text that is no trace is refused"
-like "$(cat out)" 'unknown format' "and it is said"
+like "$(cat out)" 'unknown format: no recording, no events as text, no trace.dat, no trace as text in its first 64 KiB; paste .* cut' "and it is said, with what to do"
 
 # Nor what could not be put in its place: one line with a mangled time.
 awk 'NR == 60 { line = $0; sub(/[0-9]+\.[0-9]+:/, "0.000001:", line); print line } { print }' "$top/tests/text/tracefs.txt" >mangled
