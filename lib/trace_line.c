@@ -78,8 +78,11 @@ static unsigned int find_name(const struct kt_trace_names *n, const char *name, 
 
 /* ---- pieces of a line ---- */
 
+/* Once or twice for each line of a file: the compiler must not call these. */
+#define HOT inline __attribute__((always_inline))
+
 /* Seconds with a point, or a plain number; then the colon.  Sets the dialect's bits. */
-static bool take_time(const char **pp, const char *end, uint64_t *ts_ns, unsigned int *dialect)
+static HOT bool take_time(const char **pp, const char *end, uint64_t *ts_ns, unsigned int *dialect)
 {
 	static const uint32_t scale[] = { 0, 100000000, 10000000, 1000000, 100000, 10000, 1000,
 					  100, 10, 1 };
@@ -138,7 +141,7 @@ static enum kt_ftrace_ctx flags_ctx(const char *flags, size_t len)
 }
 
 /* "event: text" or "system:event: text"; false when there is no name. */
-static bool take_event(const char *p, const char *end, struct kt_trace_head *h)
+static HOT bool take_event(const char *p, const char *end, struct kt_trace_head *h)
 {
 	const char *colon;
 
