@@ -199,7 +199,7 @@ static bool incomplete(const struct kt_facts *f)
 {
 	static const char *const lacks[] = {
 		"input.lack.unbalanced", "input.lack.unreadable", "input.lack.told-in-part",
-		"input.lack.overwritten", "input.lack.records",
+		"input.lack.overwritten", "input.lack.records", "input.lack.buffers",
 	};
 
 	for (size_t i = 0; i < sizeof(lacks) / sizeof(lacks[0]); i++)
