@@ -20,7 +20,7 @@ exit($bad != 0);
 PERL
 export CHECKPATCH=$tmp/checkpatch
 
-# A kernel, version 9.9, and two patches for it.
+# A kernel, version 9.9, and two patches for it: the second changes what the first added.
 mkdir -p "$tmp/kp/linux-9.9" "$tmp/git/virt"
 cp "$top/kernel-patch/check" "$top/kernel-patch/Makefile" "$tmp/kp/"
 (
@@ -29,9 +29,9 @@ cp "$top/kernel-patch/check" "$top/kernel-patch/Makefile" "$tmp/kp/"
 	seq 20 >virt/timer.c
 	seq 30 >virt/vgic.c
 	git add . && git commit -qm base && git tag base
-	sed -i 's/^5$/five/' virt/timer.c
+	sed -i 's/^5$/five\nsix/' virt/timer.c
 	git commit -qam 'one' && git tag one
-	sed -i 's/^15$/fifteen/' virt/timer.c && sed -i 's/^7$/seven/' virt/vgic.c
+	sed -i 's/^six$/6/; s/^15$/fifteen/' virt/timer.c && sed -i 's/^7$/seven/' virt/vgic.c
 	printf '#define A( x )\n' >virt/trace.h
 	git add . && git commit -qam 'two' && git tag two
 	git format-patch -q --cover-letter -o "$tmp/kp/linux-9.9" base..two
@@ -79,6 +79,26 @@ run "$dir"
 is $rc 0 "the series on a tree that is not the base is found"
 like "$out" "all 2 patches are applied, on a tree that is not the base" "by applying it backwards"
 
+dir=$(tree near-half one)
+sed -i 's/^30$/thirty/' "$dir/virt/vgic.c"
+run "$dir"
+is $rc 0 "a part of the series on a tree that is not the base is found"
+like "$out" "already applied: 1 to 1 of 2" "the files that do not differ say how much"
+like "$out" "patches 2 to 2 apply" "and the rest is tried on that"
+
+dir=$(tree near-new two)
+echo '/* more */' >>"$dir/virt/trace.h"
+run "$dir"
+is $rc 0 "the series with a line more in a new file is found"
+like "$out" "virt/trace.h is neither" "the file is named"
+like "$out" "all 2 patches are applied, on a tree that is not the base" "though the file cannot be taken back"
+
+dir=$(tree hurt two)
+sed -i 's/^seven$/another/' "$dir/virt/vgic.c"
+run "$dir"
+is $rc 1 "the series with one of its lines changed fails"
+like "$out" "not all there as the series has them: .*virt/vgic.c" "the file is named"
+
 dir=$(tree far base)
 sed -i 's/^7$/another/' "$dir/virt/vgic.c"
 run "$dir"
@@ -107,6 +127,15 @@ is $rc 129 "an unknown option is misuse"
 
 out=$(make -s -C "$tmp/kp" check KSRC="$(tree make base)" 2>&1)
 like "$out" "patches 1 to 2 apply" "make check KSRC=DIR does the same"
+dir=$(tree "with a space, it's" base)
+out=$(make -s -C "$tmp/kp" check KSRC="$dir" 2>&1)
+like "$out" "patches 1 to 2 apply" "a folder with a space and a quote"
+out=$(cd "$tmp/outer" && make -s -C ../kp check KSRC="${dir##*/}" 2>&1)
+like "$out" "patches 1 to 2 apply" "a folder relative to where make was called"
+out=$(cd "$tmp/kp" && make -s check KSRC=../outer/make 2>&1)
+like "$out" "patches 1 to 2 apply" "which may be kernel-patch itself"
+out=$(cd "$tmp" && KSRC=outer/make make -s -C kp check 2>&1)
+like "$out" "patches 1 to 2 apply" "KSRC may come from the environment"
 
 run
 is $rc 0 "without a source the series are checked by themselves"
