@@ -184,7 +184,8 @@ out=$("$top/kernel-patch/check" 2>&1)
 rc=$?
 is $rc 0 "our own series pass what needs no kernel source"
 series=$top/kernel-patch/linux-4.3
-is "$(grep -L '^From: kvmtimer-trace <kvmtimer-trace@localhost>' "$series"/*.patch)" "" "linux-4.3: one author"
+is "$(grep -L '^From: kvmtimer-trace developers <developers@kvmtimer-trace.invalid>' "$series"/*.patch "$series"/../linux-6.12/*.patch \
+	"$series"/../linux-6.12/controls/*.patch)" "" "one placeholder for the author in all patches"
 [ -s "$series"/0000-cover-letter.patch ]
 ok $? "linux-4.3: has a cover letter"
 unlike "$(cat "$series"/0000-cover-letter.patch)" "SUBJECT HERE|BLURB HERE" "linux-4.3: which is filled in"
