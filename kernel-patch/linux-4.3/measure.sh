@@ -24,6 +24,7 @@ cancel() {
 			echo "cancel by $how: $(guest --gic 2 $G scenario=seed how=$how k=$k rounds=200)"
 		done
 	done
+	echo "cancel by disable, exit to user space: $(guest --gic 2 $G scenario=seed kind=mmio k=1 rounds=200)"
 }
 
 trace_on() {
