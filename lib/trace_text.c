@@ -275,7 +275,7 @@ static bool mend_blanks(struct kt_trace_text *t)
 	bool any = false;
 
 	for (; (p = memmem(p, end - p, "\xc2\xa0", 2)); p += 2) {
-		memcpy(p, "  ", 2);
+		memset(p, ' ', 2);
 		any = true;
 	}
 	return any;
