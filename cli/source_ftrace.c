@@ -83,6 +83,9 @@ static int on_gap(void *arg, uint32_t cpu, uint64_t from_ns, uint64_t until_ns, 
 	struct kt_loss loss = { .from_ns = from_ns ? from_ns : c->pass_ns, .until_ns = until_ns,
 				.stream = cpu, .lost = { [KT_EV_NONE] = n } };
 
+	/* A page that waited in its buffer is older than the pass before. */
+	if (loss.from_ns > until_ns)
+		loss.from_ns = until_ns;
 	kt_live_gap(c->live, cpu);
 	return lose(c, &loss, n);
 }

@@ -395,13 +395,13 @@ static int parse_name(struct cursor *c, struct kt_vm_name *name)
 /* loss stream=0 from=1 until=2 exit=3 entry=4 */
 static int parse_loss(struct cursor *c, struct kt_loss *loss)
 {
-	struct word key, value;
+	struct word key, value, last = c->word;
 	unsigned int kind;
 	__u64 v;
 	int got;
 
 	memset(loss, 0, sizeof(*loss));
-	while (next_word(c)) {
+	for (; next_word(c); last = c->word) {
 		if (!split_pair(&c->word, &key, &value))
 			return -EINVAL;
 		got = set_key(loss_keys, loss, &key, &value);
@@ -416,7 +416,8 @@ static int parse_loss(struct cursor *c, struct kt_loss *loss)
 			return -EINVAL;
 		loss->lost[kind] = v;
 	}
-	return 0;
+	c->word = last;
+	return loss->from_ns <= loss->until_ns ? 0 : -EINVAL;
 }
 
 static int parse_clock(struct cursor *c, struct kt_clock_pair *pair)

@@ -351,6 +351,14 @@ static void read_facts(struct kt_store_reader *r, const char *p, size_t len)
 	}
 }
 
+/* Nobody who asks when something was lost has to ask which end is which. */
+static void order_losses(struct kt_loss *loss, size_t n)
+{
+	for (; n; n--, loss++)
+		if (loss->from_ns > loss->until_ns)
+			loss->from_ns = loss->until_ns;
+}
+
 /* False for a payload that is no whole number of elements. */
 static bool fill_block(struct kt_store_reader *r, const struct kt_disk_block *h,
 		       struct kt_payload *p, struct kt_block *b)
@@ -372,9 +380,11 @@ static bool fill_block(struct kt_store_reader *r, const struct kt_disk_block *h,
 		return true;
 	case KT_BLOCK_MARK:
 		return true;
+	case KT_BLOCK_LOSS:
+		order_losses((struct kt_loss *)p->data, h->length / sizeof(struct kt_loss));
+		/* fallthrough */
 	case KT_BLOCK_IDENT:
 	case KT_BLOCK_EVENTS:
-	case KT_BLOCK_LOSS:
 	case KT_BLOCK_CLOCK:
 	case KT_BLOCK_NAME:
 		b->n = h->length / element[h->type];

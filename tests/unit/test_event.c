@@ -65,6 +65,7 @@ static void mistakes_are_pointed_at(void **state)
 		{ "ident tid:3 tgid=1", "tid:3" },
 		{ "ident 0x1 comm=\"longer than sixteen\"", "comm=" },
 		{ "loss stream=0 frobnicate=3", "frobnicate=3" },
+		{ "loss stream=0 from=2 until=1", "until=1" },
 		{ "fact nothing", "nothing" },
 	};
 	union kt_line_value v;
