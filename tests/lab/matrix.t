@@ -119,7 +119,7 @@ entered() {
 # Not a register that was empty and still is: each source has its own idea of when to say that.
 filled() {
 	awk '{ split($2, at, ".") } $2 ~ /^lr\.[a-z]+\.flush/ { full[$1, at[2]] = 1 }
-		$2 ~ /^lr\.[a-z]+\.fold-in/ && $3 == "lr=0" && !(($1, at[2]) in full) { next }
+		$2 ~ /^lr\.[a-z]+\.fold-(in|out)/ && $3 == "lr=0" && !(($1, at[2]) in full) { next }
 		{ print } $2 == "exit" { delete full }'
 }
 
@@ -141,11 +141,11 @@ known_lanes() {
 	lanes "$1" | if [ "$2" = line ]; then grep -v ' masked '; else cat; fi | grep -v ' ptimer wire '
 }
 
-# And the rules that both can judge.  Not the registers of an emulated timer, the LRs that name
-# an interrupt and why a vCPU was put, which BPF has; nor what is judged by time, which each
-# source takes at its own point.
+# And the rules that both can judge: broken, holds (late or counted as legal also), or not put
+# to the test.  Not the registers of an emulated timer, the LRs that name an interrupt and why a
+# vCPU was put, which BPF has; nor what is judged by time, which each source takes at its own point.
 known_verdicts() {
-	verdicts "$1" | grep -Ev '^(E1|I14|I16|I18|D[0-9]+) '
+	verdicts "$1" | grep -Ev '^(E1|I14|I16|I18|D[0-9]+) ' | sed -E 's/ legal-spurious$/ holds/; s/ (inconclusive|notapplicable)$/ -/'
 }
 
 # Tracepoints can be preempted on 7.x.  A vCPU that is often put then has other events between
@@ -154,25 +154,33 @@ arranged() {
 	case $1 in 7.x:*two-vms | 7.x:*disturbed | 7.x:*filtered) sort ;; *) cat ;; esac
 }
 
+# alike SLACK NAME: what the two sources told differs in no more lines than that
+alike() {
+	[ -s "$tmp/by-bpf" ] || echo '< nothing at all' >"$tmp/difference"
+	[ ! -s "$tmp/by-bpf" ] || diff "$tmp/by-bpf" "$tmp/by-ftrace" >"$tmp/difference"
+	[ -s "$tmp/by-bpf" ] && [ "$(grep -c '^[<>]' "$tmp/difference")" -le "$1" ]
+	ok $? "$2" "$(cat "$tmp/difference")"
+}
+
 check_both() {
-	local cell=$1 d=$2 name=$3 detail=$4 exact=$5
+	local cell=$1 d=$2 name=$3 detail=$4 exact=$5 slack=0
 	[ "$(cat "$d/$name.status")" = 0 ]
 	ok $? "$cell: both sources at once: $name was acted" "status $(cat "$d/$name.status"): $(cat "$d/$name.err" "$d/$name.out")"
 	is "$("$kt" report --json "$d/$name.bpf" >"$tmp/x"; number "$tmp/x" lost), $(
 		"$kt" report --json "$d/$name.ftrace" >"$tmp/x"; number "$tmp/x" lost)" "0, 0" "$cell: $name: neither source lost anything"
+	# A vCPU that is often put: what one preemption, or a deadline beside a sample, can displace.
+	case $name in two-vms | disturbed | filtered) slack=4 ;; esac
 	sequence "$d/$name.bpf" | unknown_to_ftrace "$detail" "$exact" | arranged "$cell:$name" >"$tmp/by-bpf"
 	sequence "$d/$name.ftrace" | unknown_to_ftrace "$detail" "$exact" | arranged "$cell:$name" >"$tmp/by-ftrace"
-	[ -s "$tmp/by-bpf" ] && diff "$tmp/by-bpf" "$tmp/by-ftrace" >"$tmp/difference"
-	ok $? "$cell: $name: both sources saw the same $(wc -l <"$tmp/by-bpf") events" "$(cat "$tmp/difference")"
+	alike "$(case $cell in 7.x*) echo $slack ;; *) echo 0 ;; esac)" "$cell: $name: both sources saw the same $(wc -l <"$tmp/by-bpf") events"
 	known_verdicts "$d/$name.bpf" >"$tmp/by-bpf"
-	known_verdicts "$d/$name.ftrace" >"$tmp/by-ftrace"
-	[ -s "$tmp/by-bpf" ] && diff "$tmp/by-bpf" "$tmp/by-ftrace" >"$tmp/difference"
-	ok $? "$cell: $name: and the same verdict by each rule" "$(cat "$tmp/difference")"
+	known_verdicts "$d/$name.ftrace" | awk 'NR == FNR { bpf[$1] = $2; next }
+		{ print $1, (bpf[$1] $2 ~ /^(-holds|holds-)$/ ? bpf[$1] : $2) }' "$tmp/by-bpf" - >"$tmp/by-ftrace"
+	alike 0 "$cell: $name: and the same verdict by each rule"
 	[ "$exact" = yes ] || return
 	known_lanes "$d/$name.bpf" "$detail" | arranged "$cell:$name" >"$tmp/by-bpf"
 	known_lanes "$d/$name.ftrace" "$detail" | arranged "$cell:$name" >"$tmp/by-ftrace"
-	[ -s "$tmp/by-bpf" ] && diff "$tmp/by-bpf" "$tmp/by-ftrace" >"$tmp/difference"
-	ok $? "$cell: $name: and both timelines have the same $(wc -l <"$tmp/by-bpf") steps" "$(cat "$tmp/difference")"
+	alike $slack "$cell: $name: and both timelines have the same $(wc -l <"$tmp/by-bpf") steps"
 }
 
 # Set up, taken down and told apart, whatever happens to the recorder.
