@@ -70,12 +70,12 @@ BPF_ONLY_SRC := cli/source_bpf.c cli/bpf_explain.c
 FTRACE_ONLY_SRC := cli/source_ftrace.c cli/ftrace_pages.c cli/ftrace_plan.c cli/ftrace_args.c cli/ftrace_probes.c \
 	cli/ftrace_calls.c cli/ftrace_instance.c cli/btf_path.c
 SOURCE_SRC := $(BPF_ONLY_SRC) $(FTRACE_ONLY_SRC) cli/kernel_facts.c
-CLI_SRC := $(filter-out $(SOURCE_SRC) cli/tracedat_child.c cli/tracedat_none.c,$(wildcard cli/*.c))
+CLI_SRC := $(filter-out $(SOURCE_SRC) cli/tracedat_child.c cli/tracedat_symbols.c cli/tracedat_none.c,$(wildcard cli/*.c))
 CLI_SRC += $(if $(filter 1,$(WITH_BPF)),$(BPF_ONLY_SRC))
 CLI_SRC += $(if $(filter 1,$(WITH_FTRACE)),$(FTRACE_ONLY_SRC))
 CLI_SRC += $(if $(filter 1,$(WITH_BPF) $(WITH_FTRACE)),cli/kernel_facts.c)
 # The static arm64 build never has it: Debian ships libtracecmd as a shared library only.
-NATIVE_SRC := $(if $(filter 1,$(WITH_TRACECMD)),cli/tracedat_child.c,cli/tracedat_none.c)
+NATIVE_SRC := $(if $(filter 1,$(WITH_TRACECMD)),cli/tracedat_child.c cli/tracedat_symbols.c,cli/tracedat_none.c)
 
 all: $(O)/kvmtimer-trace
 ifneq ($(WITH_BPF),1)
@@ -147,7 +147,7 @@ CLI_LIBS += $(if $(filter 1,$(WITH_BPF) $(WITH_FTRACE)),-lbpf -lelf -lz) $(if $(
 CLI_LIBS += -ljson-c -lm
 TRACECMD_LIBS := $(if $(filter 1,$(WITH_TRACECMD)),$(shell $(PKG_CONFIG) --libs libtracecmd libtraceevent))
 TRACECMD_CFLAGS := $(patsubst -I%,-isystem %,$(if $(filter 1,$(WITH_TRACECMD)),$(shell $(PKG_CONFIG) --cflags libtracecmd libtraceevent)))
-$(O)/obj/cli/tracedat_child.o: BASE_CFLAGS += $(TRACECMD_CFLAGS)
+$(O)/obj/cli/tracedat_child.o $(O)/obj/cli/tracedat_symbols.o: BASE_CFLAGS += $(TRACECMD_CFLAGS)
 
 $(O)/kvmtimer-trace: $(patsubst %.c,$(O)/obj/%.o,$(CLI_SRC) $(NATIVE_SRC)) $(O)/libkt.a $(O)/made/link
 	$(call msg,LD,$@)

@@ -226,7 +226,9 @@ static uint64_t function_value(struct reading *r, unsigned int id, unsigned int 
 
 	if (r->symbol[i].address == address)
 		return r->symbol[i].value;
-	name = tep_find_function(r->tep, address);
+	/* Not every function is known (tracedat_symbols.c): the nearest one before it is another. */
+	name = tep_find_function_address(r->tep, address) == address ?
+		tep_find_function(r->tep, address) : NULL;
 	if (name)
 		(void)kt_ftrace_word(id, field, name, strlen(name), &value);
 	r->symbol[i].address = address;
