@@ -5,27 +5,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "input.h"
 #include "model.h"
 #include "order.h"
 #include "rules.h"
 #include "store_private.h"
-
-struct input {
-	const uint8_t *p;
-	size_t left;
-};
-
-static ssize_t take(void *arg, void *buf, size_t size)
-{
-	struct input *in = arg;
-
-	if (size > in->left)
-		size = in->left;
-	memcpy(buf, in->p, size);
-	in->p += size;
-	in->left -= size;
-	return size;
-}
 
 static void release(void *arg, const struct kt_block *b)
 {
@@ -104,13 +88,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	uint64_t steps = 0;
 	struct kt_model_sink sink = { .arg = &steps, .change = on_change };
 	struct kt_model_opts mo = { .sink = &sink };
-	struct input in = { data, size };
+	struct input in = { data, size, .most = size };
 	struct kt_store_reader *r;
 	struct kt_rules *rules;
 	struct kt_model *m;
 	struct kt_order *o;
 
-	if (kt_reader_new(take, &in, "fuzz", &r))
+	if (kt_reader_new(input_take, &in, "fuzz", &r))
 		return 0;
 	if (!kt_reader_start(r) && !kt_model_new(&mo, &m)) {
 		struct kt_rules_opts ro = { .model = m, .facts = kt_reader_facts(r) };

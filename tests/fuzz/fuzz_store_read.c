@@ -5,24 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "input.h"
 #include "store_private.h"
-
-struct input {
-	const uint8_t *p;
-	size_t left;
-};
-
-static ssize_t take(void *arg, void *buf, size_t size)
-{
-	struct input *in = arg;
-
-	if (size > in->left)
-		size = in->left;
-	memcpy(buf, in->p, size);
-	in->p += size;
-	in->left -= size;
-	return (ssize_t)size;
-}
 
 /* What the reader hands out is for use without a further look. */
 static void look_at(const struct kt_block *b)
@@ -45,11 +29,11 @@ static void look_at(const struct kt_block *b)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct input in = { data, size };
+	struct input in = { data, size, .most = size };
 	struct kt_store_reader *r;
 	struct kt_block b;
 
-	if (kt_reader_new(take, &in, "fuzz", &r))
+	if (kt_reader_new(input_take, &in, "fuzz", &r))
 		return 0;
 	if (!kt_reader_start(r)) {
 		while (kt_reader_next(r, &b) > 0) {

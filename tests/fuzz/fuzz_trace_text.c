@@ -3,32 +3,14 @@
 #include <string.h>
 
 #include "ftrace_sink.h"
+#include "input.h"
 #include "trace_text.h"
-
-struct input {
-	const uint8_t *p;
-	size_t left;
-};
-
-/* In small pieces, so that lines lie across reads. */
-static ssize_t take(void *arg, void *buf, size_t size)
-{
-	struct input *in = arg;
-
-	if (size > 61)
-		size = 61;
-	if (size > in->left)
-		size = in->left;
-	memcpy(buf, in->p, size);
-	in->p += size;
-	in->left -= size;
-	return (ssize_t)size;
-}
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct input in = { data, size };
+	/* In small pieces, so that lines lie across reads. */
+	struct input in = { data, size, .most = 61 };
 	const struct kt_trace_status *st;
 	struct kt_trace_text *t;
 	struct kt_ftrace_rec rec;
@@ -39,7 +21,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	/* The same lines again, so not for every input. */
 	if (size % 8 == 0)
 		(void)kt_trace_text_looks((const char *)data, size);
-	if (kt_trace_text_new(take, &in, &t))
+	if (kt_trace_text_new(input_take, &in, &t))
 		return 0;
 	s = sink_new();
 	while ((kind = kt_trace_text_next(t, &rec)) >= 0) {
