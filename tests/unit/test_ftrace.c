@@ -364,6 +364,19 @@ static void vgic_updates_pair_by_context(void **state)
 	kt_ftrace_free(p.f);
 }
 
+/* vCPU 0 of tid's process goes into its guest with a soft timer armed; who that is. */
+static uint32_t enter_armed(struct play *p, uint16_t cpu, uint32_t tid)
+{
+	uint32_t who;
+
+	on(p, cpu, tid);
+	load(p, 0);
+	who = p->ev.who;
+	act(p, KT_FC_TASK, "kvm_timer_emulate", "arch_timer_ctx_index: 0 (should_fire: 0)");
+	enter(p);
+	return who;
+}
+
 /* nohz_full: a's soft timer fires on b's CPU, on top of b; both are vCPU 0. */
 static void foreign_soft_timer(void **state)
 {
@@ -372,16 +385,8 @@ static void foreign_soft_timer(void **state)
 
 	(void)state;
 	play_init(&p);
-	on(&p, 1, 100);
-	load(&p, 0);
-	a = p.ev.who;
-	act(&p, KT_FC_TASK, "kvm_timer_emulate", "arch_timer_ctx_index: 0 (should_fire: 0)");
-	enter(&p);
-	on(&p, 0, 200);
-	load(&p, 0);
-	b = p.ev.who;
-	act(&p, KT_FC_TASK, "kvm_timer_emulate", "arch_timer_ctx_index: 0 (should_fire: 0)");
-	enter(&p);
+	a = enter_armed(&p, 1, 100);
+	b = enter_armed(&p, 0, 200);
 	act(&p, KT_FC_HARDIRQ, "kvm_timer_hrtimer_expire", "arch_timer_ctx_index: 0");
 	assert_int_equal(p.ev.who, KT_WHO_NONE);
 	act(&p, KT_FC_HARDIRQ, "kvm_timer_update_irq", "VCPU: 0, IRQ 30, level 1");
@@ -425,11 +430,7 @@ static void soft_timers_need_all_cpus(void **state)
 
 	(void)state;
 	play_init(&p);
-	on(&p, 0, 100);
-	load(&p, 0);
-	a = p.ev.who;
-	act(&p, KT_FC_TASK, "kvm_timer_emulate", "arch_timer_ctx_index: 0 (should_fire: 0)");
-	enter(&p);
+	a = enter_armed(&p, 0, 100);
 	/* Only this CPU so far: the others' files may follow. */
 	assert_false(soft_timer_is_own(&p, 0, 100, a));
 	on(&p, 1, 200);
