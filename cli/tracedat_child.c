@@ -264,18 +264,23 @@ static bool decode(struct reading *r, const struct tep_record *rec, unsigned int
 	return true;
 }
 
+/* enum kt_ftrace_id of a record; KT_FT_NONE for what is none of ours. */
+static unsigned int id_of(const struct reading *r, const struct tep_record *rec)
+{
+	uint64_t type;
+
+	return load(rec, &r->type, &type) && type < TYPES ? r->id_of_type[type] : KT_FT_NONE;
+}
+
 /* Next record of ours on s's CPU; false at its end. */
 static bool advance(struct reading *r, struct stream *s)
 {
 	struct tep_record *rec;
 
 	while ((rec = tracecmd_read_data(r->handle, s->cpu))) {
-		unsigned int id = KT_FT_NONE;
+		unsigned int id = id_of(r, rec);
 		bool ours = false;
-		uint64_t type;
 
-		if (load(rec, &r->type, &type) && type < TYPES)
-			id = r->id_of_type[type];
 		if (rec->missed_events) {
 			/* Negative: how many is not known. */
 			s->losing = true;
@@ -406,11 +411,9 @@ static bool has_kvm(struct reading *r, struct tracecmd_input *handle)
 	use_buffer(r, handle);
 	for (int cpu = 0; cpu < r->nr_cpus && !found; cpu++) {
 		struct tep_record *rec;
-		uint64_t type;
 
 		while (!found && (rec = tracecmd_read_data(handle, cpu))) {
-			found = load(rec, &r->type, &type) && type < TYPES &&
-				kt_ftrace_of_thread(r->id_of_type[type]);
+			found = kt_ftrace_of_thread(id_of(r, rec));
 			tracecmd_free_record(rec);
 		}
 	}
