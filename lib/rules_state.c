@@ -138,10 +138,11 @@ static void on_save(struct at *a)
 		v->owe_user = true;
 	/* A put cancels soft timers of emulated timers. */
 	for (unsigned int i = 0; i < nr_timers(v); i++) {
-		timer_of(v, i)->soft_due_ns = 0;
-		if (timer_of(v, i)->just_evaluated && timer_of(v, i)->evaluated_ns > v->exit_ns &&
-		    r->flags & KT_SAVE_PREEMPTED)
-			timer_of(v, i)->cut_short = true;
+		struct rule_timer *each = timer_of(v, i);
+
+		each->soft_due_ns = 0;
+		each->cut_short |= each->just_evaluated && each->evaluated_ns > v->exit_ns &&
+				   r->flags & KT_SAVE_PREEMPTED;
 	}
 	/* Preempted on the way into its sleep it is asleep, too: KVM looks at the wait, which is set before. */
 	v->asleep = r->flags != KT_SAVE_KNOWN;

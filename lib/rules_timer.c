@@ -190,11 +190,11 @@ void kt_step_masked_low(struct at *a)
 }
 
 /* The counter is read after the timer map and before what tells the level; a host may be stopped between. */
-static bool deadline_agrees(const struct at *a, uint64_t deadline_ns)
+static bool deadline_agrees(const struct at *a, bool level, uint64_t told_ns, uint64_t deadline_ns)
 {
-	if (a->t->load_level)
-		return deadline_ns < a->t->published_ns + CLOCK_SLACK_NS;
-	return deadline_ns + CLOCK_SLACK_NS > a->v->map_ns;
+	if (level)
+		return deadline_ns < told_ns + CLOCK_SLACK_NS;
+	return deadline_ns + CLOCK_SLACK_NS > (a->r->maps_seen ? a->v->map_ns : told_ns);
 }
 
 static uint64_t restore_deadline(const struct at *a)
@@ -220,7 +220,7 @@ void kt_step_new_registers(struct at *a)
 		judge(a, t->load_level == 0, t->saved_ns,
 		      "switched off or masked while it was saved, and published high");
 	else if (deadline_ns)
-		judge(a, deadline_agrees(a, deadline_ns), t->saved_ns,
+		judge(a, deadline_agrees(a, t->load_level, t->published_ns, deadline_ns), t->saved_ns,
 		      "the published level is that of the registers before they were changed");
 }
 
@@ -232,7 +232,7 @@ void kt_step_level_by_deadline(struct at *a)
 
 	if (!deadline_ns || !t->map_since || t->load_level == NO_LEVEL)
 		return;
-	judge(a, deadline_agrees(a, deadline_ns), t->published_ns,
+	judge(a, deadline_agrees(a, t->load_level, t->published_ns, deadline_ns), t->published_ns,
 	      t->load_level ? "published high before the deadline" :
 	      "published low although the deadline had passed");
 }
@@ -447,8 +447,7 @@ void kt_step_evaluation(struct at *a)
 		kt_model_deadline_ns(a->r->opts.model, a->vcpu, e->cval_ticks, a->t->offset_ticks) : 0;
 	if (!deadline_ns)
 		return;
-	judge(a, e->should_fire ? deadline_ns < a->ev->ts_ns + CLOCK_SLACK_NS :
-	      deadline_ns + CLOCK_SLACK_NS > (a->r->maps_seen ? a->v->map_ns : a->ev->ts_ns), a->ev->ts_ns,
+	judge(a, deadline_agrees(a, e->should_fire, a->ev->ts_ns, deadline_ns), a->ev->ts_ns,
 	      e->should_fire ? "evaluated as firing before the deadline" :
 	      "evaluated as not firing although the deadline had passed");
 }
