@@ -15,6 +15,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include "esr.h"
+
 #define SIGNED(n) { n, KT_FF_SIGNED }
 #define WORDS(n, list) { n, 0, WORDS_##list }
 #define STRING(n, flag, list) { n, flag, WORDS_##list }
@@ -156,6 +158,20 @@ enum kt_ftrace_id kt_ftrace_find(const char *name, size_t len)
 		if (strlen(events[id].name) == len && !memcmp(events[id].name, name, len))
 			return id;
 	return KT_FT_NONE;
+}
+
+#define HVC_STUB_ERR 0xbadca11	/* what the HYP stub answers once KVM is gone */
+
+struct kt_run kt_ftrace_exit(const uint64_t *v, uint64_t has)
+{
+	struct kt_run run = { .pc = v[KT_FV_EXIT_PC], .code = KT_EXIT_OTHER };
+	uint32_t ret = v[KT_FV_EXIT_RET];
+
+	if (has & 1u << KT_FV_EXIT_RET)
+		run.code = ret == HVC_STUB_ERR ? KT_EXIT_GONE : ret & 0xff;
+	if (run.code == KT_EXIT_TRAP)
+		run.esr = (uint32_t)v[KT_FV_EXIT_EC] << ESR_EC_SHIFT;
+	return run;
 }
 
 bool kt_ftrace_word(unsigned int id, unsigned int field, const char *word, size_t len,

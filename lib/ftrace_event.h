@@ -6,6 +6,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <kvmtimer/event.h>
+
 /*
  * The kernel's own trace events that this tool understands: names, fields, and
  * how each is printed.  One table serves the live tracefs source (fields by
@@ -131,6 +133,12 @@ struct kt_ftrace_rec {
 const struct kt_ftrace_event *kt_ftrace_event(unsigned int id);
 /* Linear: for setting up.  KT_FT_NONE when it is none of ours. */
 enum kt_ftrace_id kt_ftrace_find(const char *name, size_t len);
+
+/*
+ * What a kvm_exit says, by its v[] and has.  Of the syndrome only the class; v4.3 has no
+ * return code: KT_EXIT_OTHER.
+ */
+struct kt_run kt_ftrace_exit(const uint64_t *v, uint64_t has);
 
 /* A string or symbol as a number; false when the field knows no such word. */
 bool kt_ftrace_word(unsigned int id, unsigned int field, const char *word, size_t len,

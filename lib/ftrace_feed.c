@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "esr.h"
 #include "ftrace_private.h"
 
 #define SOFT_TIMERS_MAX 65536
@@ -372,14 +373,8 @@ static int on_guest_entry(struct feed *d)
 	return emit(d, KT_EV_ENTRY, kt_ft_vcpu_who(d->f, t->bound, t->tid), KT_SUB(KT_TIMER_NONE, 0));
 }
 
-#define ESR_EC_SHIFT 26
-#define EC_WFX 1u
-#define HVC_STUB_ERR 0xbadca11
-
 static int on_guest_exit(struct feed *d)
 {
-	const uint64_t *v = d->rec->v;
-	uint32_t ret = v[KT_FV_EXIT_RET];
 	struct kt_run *run = &d->ev->run;
 	struct thread *t = d->t;
 
@@ -388,11 +383,7 @@ static int on_guest_exit(struct feed *d)
 		kt_ft_own_vcpu(d->f, t, d->rec->ts_ns, &d->err);
 	t->in_guest = false;
 	t->ran = true;
-	*run = (struct kt_run){ .pc = v[KT_FV_EXIT_PC] };
-	run->code = !(d->rec->has & 1u << KT_FV_EXIT_RET) ? KT_EXIT_OTHER :
-		    ret == HVC_STUB_ERR ? KT_EXIT_GONE : ret & 0xff;
-	if (run->code == KT_EXIT_TRAP)
-		run->esr = v[KT_FV_EXIT_EC] << ESR_EC_SHIFT;
+	*run = kt_ftrace_exit(d->rec->v, d->rec->has);
 	d->f->stats.wfx_exits += run->esr == EC_WFX << ESR_EC_SHIFT;
 	return emit(d, KT_EV_EXIT, kt_ft_bound_who(d->f, t), KT_SUB(KT_TIMER_NONE, 0));
 }

@@ -5,8 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "esr.h"
+
 #define BATCH 1024		/* events of one CPU in one block */
-#define HVC_STUB_ERR 0xbadca11	/* what the HYP stub answers once KVM is gone */
 
 /* ---- output ---- */
 
@@ -268,17 +269,11 @@ static int emit_bound(struct kt_live *l, const struct kt_live_rec *rec, struct k
 static int on_guest_entry(struct kt_live *l, const struct kt_live_rec *rec)
 {
 	struct kt_event ev = { .kind = KT_EV_ENTRY, .run.pc = rec->v[KT_FV_ENTRY_PC] };
-
 	int err = l->opts.lr_tracepoints ? kt_live_lr_absent(l, rec) : 0;
 
 	l->cpu[rec->cpu].held = -1;
 	return err ? err : emit_bound(l, rec, &ev);
 }
-
-#define ESR_EC_SHIFT 26
-#define EC_HVC64 0x16
-#define EC_HVC32 0x12
-#define EC_WFX 0x01
 
 /* Detail lr: a probe behind the world switch has fetched them just before. */
 static void complete_exit(const struct cpu *c, struct kt_event *ev)
@@ -297,17 +292,12 @@ static void complete_exit(const struct cpu *c, struct kt_event *ev)
 /* The tracepoint has the exception class only; what comes later may complete it. */
 static int on_guest_exit(struct kt_live *l, const struct kt_live_rec *rec)
 {
-	struct kt_event ev = { .kind = KT_EV_EXIT, .run.pc = rec->v[KT_FV_EXIT_PC] };
+	struct kt_event ev = { .kind = KT_EV_EXIT, .run = kt_ftrace_exit(rec->v, rec->has) };
 	struct cpu *c = &l->cpu[rec->cpu];
-	uint32_t ret = rec->v[KT_FV_EXIT_RET];
 	size_t before;
 	int err;
 
 	c->held = -1;
-	ev.run.code = !(rec->has & 1u << KT_FV_EXIT_RET) ? KT_EXIT_OTHER :
-		      ret == HVC_STUB_ERR ? KT_EXIT_GONE : ret & 0xff;
-	if (ev.run.code == KT_EXIT_TRAP)
-		ev.run.esr = (uint32_t)rec->v[KT_FV_EXIT_EC] << ESR_EC_SHIFT;
 	if (c->regs_tid && c->regs_tid == rec->tid)
 		complete_exit(c, &ev);
 	c->regs_tid = 0;

@@ -5,6 +5,7 @@
 /* Between rules.c (engine), rules_table.c (rows) and the step functions. */
 #include <kvmtimer/lr.h>
 
+#include "esr.h"
 #include "rules.h"
 
 /* A level that is not known. */
@@ -21,14 +22,6 @@
 
 enum regs_where { REGS_UNKNOWN, REGS_SAVED, REGS_LOADED };
 enum timer_role { ROLE_UNKNOWN, ROLE_DIRECT, ROLE_EMULATED };
-
-/* Exception classes of ESR_EL2 that rules ask for (Arm ARM). */
-#define EC_WFX		0x01
-#define EC_HVC32	0x12
-#define EC_SMC32	0x13
-#define EC_HVC64	0x16
-#define EC_SMC64	0x17
-#define EC_SYSREG	0x18	/* trapped system register */
 
 /* KVM_EXIT_MMIO, in the ABI of KVM_RUN */
 #define KT_USER_MMIO	6
