@@ -70,6 +70,10 @@ void kt_step_pairing(struct at *a)
 			kt_broke(a, a->ev->ts_ns, "the vgic was told a level that nobody published");
 		return;
 	}
+	case KT_EV_MAP:
+		/* A handler's map ends what an earlier handler began, not what it interrupts. */
+		close_pair(a, at);
+		return;
 	case KT_EV_EXIT:
 		close_pair(a, KT_AT_HOST_IRQ);
 		return;
