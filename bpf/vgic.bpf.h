@@ -174,15 +174,7 @@ static __always_inline int on_lr_tracepoint(struct kvm_vcpu *vcpu, struct vgic_i
 		ev.lr.state |= KT_LR_PHYS;
 	if (knobs.gic == 2)
 		ev.lr.state |= KT_LR_V2;
-	/* The register's number is one less than those in use so far, or than all of them. */
-	if (at != KT_AT_FOLD_OUT)
-		ev.lr.used = idx + 1;
-	if (at != KT_AT_FOLD_OUT && kt_lr_state(lr, knobs.gic == 2)) {
-		ev.lr.state |= KT_LR_PRESENT;
-		ev.lr.lr = lr;
-		ev.lr.lr_idx = idx;
-		ev.lr.named = 1;
-	}
+	kt_lr_traced(&ev.lr, at, idx, lr, knobs.gic == 2);
 	if (at == KT_AT_FLUSH && ev.lr.state & KT_LR_PRESENT) {
 		ev.lr.named = ++c->lr_named[timer];
 		c->lr_flushed |= 1u << timer;

@@ -125,15 +125,7 @@ int kt_live_lr_tracepoint(struct kt_live *l, const struct kt_live_rec *rec, uint
 	kt_live_open_lrs(l, c, v);
 	ev.sub = KT_SUB(timer, at);
 	ev.lr.state = traced_state(l, rec, at);
-	/* The register's number is one less than those in use so far, or than all of them. */
-	if (at != KT_AT_FOLD_OUT)
-		ev.lr.used = rec->v[KT_LV_LR_IDX] + 1;
-	if (at != KT_AT_FOLD_OUT && kt_lr_state(rec->v[KT_LV_LR_VAL], l->opts.knobs.gic == 2)) {
-		ev.lr.state |= KT_LR_PRESENT;
-		ev.lr.lr = rec->v[KT_LV_LR_VAL];
-		ev.lr.lr_idx = rec->v[KT_LV_LR_IDX];
-		ev.lr.named = 1;
-	}
+	kt_lr_traced(&ev.lr, at, rec->v[KT_LV_LR_IDX], rec->v[KT_LV_LR_VAL], l->opts.knobs.gic == 2);
 	if (at == KT_AT_FLUSH && ev.lr.state & KT_LR_PRESENT) {
 		ev.lr.named = ++c->lr_named[timer];
 		c->lr_flushed |= 1u << timer;

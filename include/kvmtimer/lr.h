@@ -4,6 +4,8 @@
 
 #include <linux/types.h>
 
+#include <kvmtimer/event.h>
+
 /*
  * List register words, GICv3 (ICH_LR<n>_EL2, 64 bits) and GICv2 (GICH_LRn, 32
  * bits): Arm IHI 0069 and IHI 0048.  Measured samples are in docs/timer-model.md.
@@ -42,6 +44,24 @@ static inline int kt_lr_hw(__u64 lr, int v2)
 static inline int kt_lr_eoi(__u64 lr, int v2)
 {
 	return !kt_lr_hw(lr, v2) && (lr & (v2 ? KT_LR2_EOI : KT_LR3_EOI));
+}
+
+/*
+ * What a tracepoint of kernel-patch/linux-6.12 says of register idx, at one of KT_AT_FLUSH, FOLD_IN
+ * and FOLD_OUT; out->state has its other bits already.  The number is one less than the registers
+ * in use so far, or than all of them.  Once folded a register is no longer the interrupt's.
+ */
+static inline void kt_lr_traced(struct kt_lr *out, unsigned int at, __u32 idx, __u64 lr, int v2)
+{
+	if (at == KT_AT_FOLD_OUT)
+		return;
+	out->used = idx + 1;
+	if (!kt_lr_state(lr, v2))
+		return;
+	out->state |= KT_LR_PRESENT;
+	out->lr = lr;
+	out->lr_idx = idx;
+	out->named = 1;
 }
 
 #endif
