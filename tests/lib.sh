@@ -18,7 +18,8 @@ ok() {
 	else
 		failures=$((failures + 1))
 		printf 'not ok %d - %s\n' "$count" "$2"
-		[ -z "${3-}" ] || printf '%s\n' "$3" | head -n 40 | sed 's/^/# /'
+		# Where a harness shows it even if it shows no test that passed.
+		[ -z "${3-}" ] || { printf '%s:\n%s\n' "$2" "$3" | head -n 40 | sed 's/^/# /' >&2; }
 	fi
 }
 
