@@ -51,13 +51,14 @@ for cell in $cells; do
 	want=$(awk -v c="$cell" '$1 == c { print $2 }' "$expected")
 	[ "$n" -ge "${want:-999}" ] && [ "$n" -ge 20 ]
 	ok $? "$cell: $n rules exercised, at least $want" "$(diff <(awk -v c="$cell" '$1 == c { $1 = $2 = ""; print }' "$expected" | xargs -n1) "$tmp/exercised")"
-	[ -z "${KT_KEEP-}" ] || { mkdir -p "$KT_KEEP" && cp -r "$d" "$KT_KEEP/"; }
+	keep "$d"
 done
 [ -z "${UPDATE-}" ] || cp "$tmp/all" "$expected"
 
-# The full count, 1,000 per kind and detail, is make check-quality.
+# The full count, 1,000 per kind and detail, is make check-quality: there it must be 95 % at detail
+# lr.  Of 150 per kind that is less by chance now and then, by one percent hardly ever.
 mapfile -t files <"$tmp/conforming"
-for detail in lr:95 line:85; do
+for detail in lr:94 line:85; do
 	"$build/mutate" -n 150 -d "${detail%:*}" "${files[@]}" >"$tmp/mutate"
 	ok $? "mutations, detail ${detail%:*}: no violation in what was not broken, none from a marked loss" "$(cat "$tmp/mutate")"
 	caught=$(sed -n 's/^caught .* = \([0-9]*\).*/\1/p' "$tmp/mutate")

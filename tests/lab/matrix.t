@@ -223,6 +223,7 @@ for cell in $cells; do
 	d=$tmp/$cell
 	lab --kernel "$kernel" --cpu "$cpu" --gic "$gic" --out "$d" -- sh /lab/bin/cell.sh matrix >"$tmp/log" 2>&1
 	ok $? "$cell: the host booted and acted" "$(cat "$tmp/log")"
+	keep "$d"
 	[ -e "$d/bpf/two-vms.data" ] || continue
 	for source in bpf ftrace; do
 		check_attribution "$cell $source" "$d/$source"

@@ -136,6 +136,6 @@ for cell in $cells; do
 	check_run "$cell" "$d"
 	[ -n "${hostile_done-}" ] || hostile "$d"
 	hostile_done=1
-	[ -z "${KT_KEEP-}" ] || cp -r "$d" "$KT_KEEP"
+	keep "$d"
 done
 done_testing

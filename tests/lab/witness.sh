@@ -8,6 +8,11 @@ lab() {
 		--add "$build/lab/vmm" --add "$build/lab/guest.bin" --add "$top/tests/lab/cell.sh" "$@"
 }
 
+# keep DIR: with KT_KEEP, what a cell recorded stays there
+keep() {
+	[ -z "${KT_KEEP-}" ] || { mkdir -p "$KT_KEEP" && cp -r "$1" "$KT_KEEP/"; }
+}
+
 # A number out of report --json: "key": N
 number() {
 	sed -n "s/^ *\"$2\":\([0-9]*\),\{0,1\}\$/\1/p" "$1" | head -n 1
