@@ -12,7 +12,7 @@ static struct life *sampled(struct kt_live *l, const struct kt_live_rec *rec)
 
 	if (!v || v->ptr != rec->v[KT_LV_VCPU])
 		return NULL;
-	kt_live_open_lrs(l, &l->cpu[rec->cpu], v);
+	kt_live_open_lrs(&l->cpu[rec->cpu], v);
 	return v;
 }
 
@@ -122,7 +122,7 @@ int kt_live_lr_tracepoint(struct kt_live *l, const struct kt_live_rec *rec, uint
 	timer = kt_live_timer_of_irq(v->irq, rec->v[KT_LV_LR_IRQ]);
 	if (timer > KT_VTIMER || !kt_live_timer_wanted(l, timer))
 		return 0;
-	kt_live_open_lrs(l, c, v);
+	kt_live_open_lrs(c, v);
 	ev.sub = KT_SUB(timer, at);
 	ev.lr.state = traced_state(l, rec, at);
 	kt_lr_traced(&ev.lr, at, rec->v[KT_LV_LR_IDX], rec->v[KT_LV_LR_VAL], l->opts.knobs.gic == 2);

@@ -54,7 +54,7 @@ struct cpu {
 	bool soft_unknown;	/* one is, and nobody told whose */
 	uint64_t soft_ptr, soft_expires_ns;
 	struct life *cached;	/* of the LR samples, as the BPF source has it */
-	uint32_t cached_gen, lr_open;
+	uint32_t lr_open;
 	uint8_t lr_flushed, lr_named[2];	/* since the last fold, from tracepoints */
 	bool folded;		/* since the last flush */
 	uint32_t wire_irq, wire_tid;
@@ -75,7 +75,7 @@ struct kt_live {
 	struct life *lives[KT_LIVE_BUCKETS], *all;
 	struct vm *vms;
 	struct thread *threads[KT_LIVE_BUCKETS];
-	uint32_t handles, gen;	/* gen counts ends of vCPUs */
+	uint32_t handles;
 	uint32_t gaps;
 	uint64_t events, untold;
 };
@@ -131,7 +131,7 @@ struct life *kt_live_of_thread(const struct kt_live *l, uint32_t tid);
 struct life *kt_live_at_work(const struct kt_live *l, const struct kt_live_rec *rec,
 			     uint32_t vcpu_id);
 int kt_live_introduce(struct kt_live *l, struct life *v, uint64_t ts_ns);
-void kt_live_open_lrs(struct kt_live *l, struct cpu *c, struct life *v);
+void kt_live_open_lrs(struct cpu *c, struct life *v);
 int kt_live_load(struct kt_live *l, const struct kt_live_rec *rec);
 int kt_live_put(struct kt_live *l, const struct kt_live_rec *rec);
 int kt_live_vcpu_gone(struct kt_live *l, const struct kt_live_rec *rec);

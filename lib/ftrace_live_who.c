@@ -242,12 +242,11 @@ int kt_live_introduce(struct kt_live *l, struct life *v, uint64_t ts_ns)
 }
 
 /* A vCPU that is new on a CPU starts with all its list registers to be told. */
-void kt_live_open_lrs(struct kt_live *l, struct cpu *c, struct life *v)
+void kt_live_open_lrs(struct cpu *c, struct life *v)
 {
-	if (c->cached == v && c->cached_gen == l->gen)
+	if (c->cached == v)
 		return;
 	c->cached = v;
-	c->cached_gen = l->gen;
 	c->lr_open = ~0u;
 	c->lr_flushed = c->lr_named[KT_PTIMER] = c->lr_named[KT_VTIMER] = 0;
 }
@@ -263,7 +262,6 @@ int kt_live_load(struct kt_live *l, const struct kt_live_rec *rec)
 
 	if (v && !same_life(v, rec)) {
 		forget_life(l, v);
-		l->gen++;
 		v = NULL;
 	}
 	if (!v) {
@@ -289,7 +287,7 @@ int kt_live_load(struct kt_live *l, const struct kt_live_rec *rec)
 			memcpy(v->comm, rec->comm, sizeof(v->comm));
 	}
 	read_offsets(v, rec);
-	kt_live_open_lrs(l, c, v);
+	kt_live_open_lrs(c, v);
 	c->bound = v;
 	c->bound_tid = rec->tid;
 	c->phase = LOADED;
@@ -331,7 +329,6 @@ int kt_live_vcpu_gone(struct kt_live *l, const struct kt_live_rec *rec)
 
 	if (!v)
 		return 0;
-	l->gen++;
 	forget_life(l, v);
 	return v->who ? kt_live_emit(l, rec, v->who, &ev) : 0;
 }

@@ -525,6 +525,25 @@ static void before_6_9_the_exit_samples_the_fold(void **state)
 	assert_int_equal(t.ev[1].lr.used, 0);
 }
 
+/* Else the fold would tell of registers that no flush had given. */
+static void the_end_of_another_vcpu_opens_no_register(void **state)
+{
+	struct kt_live_rec r = lr_rec(KT_LP_FLUSH, 0, 0), gone = { .id = KT_LP_VCPU_GONE, .cpu = 1, .tid = 102 };
+
+	(void)state;
+	start(NULL);
+	load(1, 102, KVM_A, VCPU_B, 1);
+	load(0, 101, KVM_A, VCPU_A, 0);
+	feed(&r);
+	assert_int_equal(taken(), 2);	/* both are told to be empty, and closed */
+	gone.v[KT_LV_VCPU] = VCPU_B;
+	feed(&gone);
+	taken();
+	r.id = KT_LP_FOLD_IN;
+	feed(&r);
+	assert_int_equal(taken(), 0);
+}
+
 /* kernel-patch/linux-6.12: what is traced is a register; that there is none shows at the entry. */
 static void tracepoints_tell_registers_one_by_one(void **state)
 {
@@ -625,6 +644,7 @@ int main(void)
 		TEST(flags_of_an_interrupt_are_bytes_or_bits),
 		TEST(what_a_sample_cannot_hold_is_counted),
 		TEST(before_6_9_the_exit_samples_the_fold),
+		TEST(the_end_of_another_vcpu_opens_no_register),
 		TEST(tracepoints_tell_registers_one_by_one),
 		TEST(a_level_pairs_with_the_interrupt_asked_for),
 		TEST(calls_tell_order_only),
