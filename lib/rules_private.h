@@ -95,6 +95,7 @@ struct rule_vcpu {
 	struct rule_timer timer[2];	/* ptimer, vtimer */
 	struct rule_timer *more;	/* hvtimer, hptimer: only with nested guests */
 	struct pending_pair pair[3];	/* by enum kt_at */
+	struct pending_pair cut;	/* the task's, while it is preempted between the two */
 	uint64_t entry_ns, exit_ns, handler_ns, blocked_ns, bg_ns, map_ns, reset_ns;
 	uint64_t entry_pc, exit_pc, user_ns, load_ns;
 	uint32_t eager, storm, user_reason;
@@ -104,6 +105,7 @@ struct rule_vcpu {
 	uint8_t exit_ec, exit_code;
 	bool exit_timed;		/* WFIT or WFET */
 	bool ran, loaded, gone, nested, handler_open;
+	bool preempted;			/* put by preemption since the exit */
 	bool asleep;			/* put while its thread sleeps: halted, or switched off */
 	bool slept_since_exit, put_since_exit, load_since_exit, excused;	/* an exit's put had a reason */
 	uint8_t reset_maps;		/* maps worked out since the reset */
@@ -228,6 +230,17 @@ static inline struct rule_timer *timer_of(const struct rule_vcpu *v, unsigned in
 static inline unsigned int context(const struct kt_event *ev)
 {
 	return KT_SUB_AT(ev->sub);
+}
+
+/*
+ * Put by preemption, or perhaps: a capture without sched_switch does not tell why.
+ * A trapped access, which may be preempted anywhere, goes on after the next load.
+ */
+static inline bool puts_by_preemption(const struct at *a)
+{
+	uint32_t flags = a->ev->regs.flags;
+
+	return flags & KT_SAVE_PREEMPTED || (a->r->foreign && !(flags & KT_SAVE_KNOWN));
 }
 
 /* ENABLE without IMASK: the only way to a high output. */

@@ -130,9 +130,7 @@ static void on_save(struct at *a)
 	v->loaded = false;
 	v->soft_waits = false;
 	v->put_since_exit = true;
-	/* A capture without sched_switch does not tell why. */
-	if (r->flags & (KT_SAVE_PREEMPTED | KT_SAVE_BLOCKING | KT_SAVE_SLEEPING) ||
-	    (a->r->foreign && !(r->flags & KT_SAVE_KNOWN)))
+	if (r->flags & (KT_SAVE_BLOCKING | KT_SAVE_SLEEPING) || puts_by_preemption(a))
 		v->excused = true;
 	else if (r->flags & KT_SAVE_KNOWN && !v->excused && v->in_guest == 0)
 		v->owe_user = true;
@@ -142,8 +140,14 @@ static void on_save(struct at *a)
 
 		each->soft_due_ns = 0;
 		each->cut_short |= each->just_evaluated && each->evaluated_ns > v->exit_ns &&
-				   r->flags & KT_SAVE_PREEMPTED;
+				   puts_by_preemption(a);
 	}
+	if (puts_by_preemption(a)) {
+		v->preempted = true;
+		if (v->pair[KT_AT_TASK].open)
+			v->cut = v->pair[KT_AT_TASK];
+	}
+	v->pair[KT_AT_TASK].open = false;
 	/* Preempted on the way into its sleep it is asleep, too: KVM looks at the wait, which is set before. */
 	v->asleep = r->flags != KT_SAVE_KNOWN;
 	if (r->flags & KT_SAVE_BLOCKING) {
@@ -276,11 +280,12 @@ static void on_entry(struct at *a)
 	if (v->handler_open)
 		v->quiet_ns = v->handler_ns;
 	v->handler_open = false;
-	v->put_since_exit = v->load_since_exit = v->excused = false;
+	v->put_since_exit = v->load_since_exit = v->excused = v->preempted = false;
 	v->owe_user = v->owe_wfx = v->owe_wakeup = v->woke = false;
 	v->load_ns = 0;
 	v->blocked_ns = 0;
 	v->reset_ns = 0;
+	v->cut.open = false;
 	if (!(a->asked & ~(1u << KT_EV_ENTRY)))
 		return;
 	v->lr_busy = false;
@@ -304,7 +309,7 @@ static void on_exit(struct at *a)
 	v->exit_ns = a->ev->ts_ns;
 	v->exit_code = r->code;
 	v->exit_ec = r->esr >> 26;
-	v->put_since_exit = v->load_since_exit = v->excused = false;
+	v->put_since_exit = v->load_since_exit = v->excused = v->preempted = false;
 	v->owe_user = v->owe_wakeup = v->woke = v->slept_since_exit = false;
 	v->exit_timed = r->esr & 2;
 	v->exit_pc = r->pc;
@@ -379,6 +384,8 @@ static void on_timer_event(struct at *a)
 		break;
 	case KT_EV_VGIC_UPDATE:
 		a->r->vgic_updates_seen = true;
+		if (context(a->ev) == KT_AT_TASK && !a->v->pair[KT_AT_TASK].open)
+			a->v->cut.open = false;
 		a->v->pair[context(a->ev)].open = false;
 		break;
 	case KT_EV_WIRE:

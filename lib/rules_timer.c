@@ -31,10 +31,8 @@ void kt_step_change_only(struct at *a)
 	      "the level was published again without a change");
 }
 
-static void close_pair(struct at *a, unsigned int at)
+static void close_one(struct at *a, struct pending_pair *p)
 {
-	struct pending_pair *p = &a->v->pair[at];
-
 	if (!p->open)
 		return;
 	p->open = false;
@@ -42,7 +40,20 @@ static void close_pair(struct at *a, unsigned int at)
 		kt_broke(a, p->ns, "a level was published and the vgic was not told");
 }
 
-/* kvm_timer_update_irq injects at once, in the same context; ticks may fall between the two. */
+static void close_pair(struct at *a, unsigned int at)
+{
+	close_one(a, &a->v->pair[at]);
+}
+
+static bool is_told(const struct pending_pair *p, const struct kt_event *ev)
+{
+	return p->irq == ev->level.irq && p->level == ev->level.level;
+}
+
+/*
+ * kvm_timer_update_irq injects at once, in the same context.  Ticks may fall between the
+ * two, and where a trapped access is preempted there a put and a load.
+ */
 void kt_step_pairing(struct at *a)
 {
 	unsigned int at = context(a->ev);
@@ -64,21 +75,29 @@ void kt_step_pairing(struct at *a)
 		const struct pending_pair *p = &a->v->pair[at];
 
 		if (p->open)
-			judge(a, p->irq == a->ev->level.irq && p->level == a->ev->level.level, p->ns,
+			judge(a, is_told(p, a->ev), p->ns,
 			      "the vgic was told another interrupt or level than was published");
+		else if (at == KT_AT_TASK && a->v->cut.open && is_told(&a->v->cut, a->ev))
+			held(a);
 		else if (a->v->ran && a->v->in_guest != NO_LEVEL)
 			kt_broke(a, a->ev->ts_ns, "the vgic was told a level that nobody published");
 		return;
 	}
 	case KT_EV_MAP:
 		/* A handler's map ends what an earlier handler began, not what it interrupts. */
-		close_pair(a, at);
+		if (at != KT_AT_TASK)
+			close_pair(a, at);
+		return;
+	case KT_EV_SAVE:
+		if (!puts_by_preemption(a))
+			close_pair(a, KT_AT_TASK);
 		return;
 	case KT_EV_EXIT:
 		close_pair(a, KT_AT_HOST_IRQ);
 		return;
 	case KT_EV_ENTRY:
 		close_pair(a, KT_AT_HOST_IRQ);
+		close_one(a, &a->v->cut);
 		break;
 	}
 	close_pair(a, KT_AT_TASK);
@@ -442,6 +461,9 @@ void kt_step_evaluation(struct at *a)
 	uint64_t deadline_ns;
 
 	if (!(e->flags & KT_EMULATE_REGS))
+		return;
+	/* Each load evaluates once.  What comes then was evaluated before the put, by a preempted access. */
+	if (a->v->preempted && a->t->evaluated_ns >= a->v->load_ns)
 		return;
 	if (!can_fire(e->ctl)) {
 		judge(a, !e->should_fire, a->ev->ts_ns, "evaluated as firing, but it is off or masked");
