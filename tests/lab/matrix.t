@@ -18,9 +18,10 @@ check_attribution() {
 	local cell=$1 d=$2 report=$2/two-vms.json bad lost
 	"$kt" report --json "$d/two-vms.data" >"$report"
 	is "$(number "$report" unattributed_timer)" 0 "$cell: two VMs: every timer event is attributed"
-	# One more may rise before the guest has turned its timer off; one whose event was lost is not seen.
+	# One more may rise before the guest has turned its timer off.  One may not be seen where an
+	# event was lost, whichever: the end of an interrupt shows in its list register.
 	lost=$(kind_count "$report" lost_by_kind update_irq)
-	is "$(sed -n 's/^ *"rises":\([1-9][0-9]*\),$/\1/p' "$report" | awk -v least=$((60 - lost)) '
+	is "$(sed -n 's/^ *"rises":\([1-9][0-9]*\),$/\1/p' "$report" | awk -v least=$((60 - $(number "$report" lost))) '
 		$1 >= least && $1 <= 62 { n++; next } { print $1 } END { print n }')" 4 \
 		"$cell: two VMs: each vCPU's line rose once for each of its 60 interrupts"
 	"$kt" dump "$d/two-vms.data" >"$d/two-vms.txt"
