@@ -55,6 +55,7 @@ struct rule_timer {
 	uint64_t owe_ns;
 	bool soft_owed;		/* soft timer fired, line not yet raised */
 	uint64_t soft_ns, soft_due_ns;
+	uint64_t overdue_ns;	/* the soft_due_ns that an exit found long past */
 	uint64_t sleep_due_ns;	/* while blocked: when the background timer must have fired */
 
 	/* emulated */

@@ -152,7 +152,8 @@ static void on_save(struct at *a)
 	v->asleep = r->flags != KT_SAVE_KNOWN;
 	if (r->flags & KT_SAVE_BLOCKING) {
 		v->slept_since_exit = true;
-		v->blocked_ns = a->ev->ts_ns;
+		/* Preempted it waits for a CPU, however long, and not for its timer. */
+		v->blocked_ns = r->flags & KT_SAVE_PREEMPTED ? 0 : a->ev->ts_ns;
 		v->bg_ns = 0;
 	}
 }

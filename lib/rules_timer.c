@@ -448,6 +448,11 @@ void kt_step_soft_arm(struct at *a)
 		t = timer_of(a->v, i);
 		if (!t->soft_due_ns || a->ev->ts_ns < t->soft_due_ns + MISSING_NS)
 			continue;
+		/* A host that stood still: this exit may be the soft timer's own, its handler is next. */
+		if (t->overdue_ns != t->soft_due_ns) {
+			t->overdue_ns = t->soft_due_ns;
+			continue;
+		}
 		a->timer = i;
 		kt_broke_late(a, t->soft_due_ns, "the deadline passed while the vCPU was loaded, and no soft timer fired",
 			      a->ev->ts_ns - t->soft_due_ns);
