@@ -283,7 +283,7 @@ static __noinline int cache_vcpu(struct kt_cpu *c, struct kvm_vcpu *vcpu)
 		c->irq[i] = st->irq[i];
 		c->host_irq[i] = st->host_irq[i];
 	}
-	/* Asked again because some other vCPU went: what its flush told, its fold tells. */
+	/* The same vCPU, asked again because another went, keeps them: what its flush told, its fold tells. */
 	if (c->vcpu != key || c->who != st->who) {
 		c->lr_open = ~0;
 		c->lr_flushed = 0;

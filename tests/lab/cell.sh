@@ -93,7 +93,7 @@ both() {
 
 # A run of both() until neither source lost anything.  The kernel skips a program or a probe
 # on top of itself; that is counted as lost, and then nothing can be compared.  Nor can it when
-# the guest gave up: an emulated timer may wait for seconds (below) on a host that is slow enough.
+# the guest gave up: an emulated timer may wait for seconds (PTIMER) on a host that is slow enough.
 again() {
 	for _ in 1 2 3 4 5; do
 		"$@"
