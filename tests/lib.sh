@@ -23,22 +23,26 @@ ok() {
 	fi
 }
 
+# is GOT WANTED NAME [DIAGNOSIS]; like and unlike TEXT PATTERN NAME [DIAGNOSIS]
 is() {
 	[ "$1" = "$2" ]
 	ok $? "$3" "got:    $1
-wanted: $2"
+wanted: $2
+${4-}"
 }
 
 like() {
 	printf '%s' "$1" | grep -qE -- "$2"
 	ok $? "$3" "no match for: $2
-in: $1"
+in: $1
+${4-}"
 }
 
 unlike() {
 	! printf '%s' "$1" | grep -qE -- "$2"
 	ok $? "$3" "match for: $2
-in: $1"
+in: $1
+${4-}"
 }
 
 skip() {
