@@ -130,15 +130,14 @@ filled() {
 		{ print } $2 == "exit" { delete full }'
 }
 
-# Each vCPU's events in order, without times and CPUs; a vCPU is called by its pointer.
-# Interrupts apart: one may come between two observers of the same tracepoint.  So may
-# another thread, where the tracepoint's code can be preempted (7.x).
+# sequence FILE: each vCPU's events in order, without times and CPUs, each context apart;
+# a vCPU is called by its pointer.
 sequence() {
 	"$kt" dump "$1" >"$tmp/dump"
-	{ grep '^ident' "$tmp/dump"; grep -E '^[0-9]+ cpu' "$tmp/dump" | sort -s -n -k1,1; } | awk '
+	{ grep '^ident' "$tmp/dump"; grep -E '^[0-9]+ cpu' "$tmp/dump" | sort -s -n -k1,1; } | awk "$context"'
 		/^ident/ { for (i = 3; i <= NF; i++) if ($i ~ /^vcpu=/) v[$2] = $i; next }
 		{ who = $3 in v ? v[$3] : "nobody"
-		  ctx = $4 ~ /host-irq|soft-timer/ ? "irq" : $4 ~ /^(wfx|wakeup|user_exit)/ ? "preemptible" : "task"
+		  ctx = context($4)
 		  sub(/^[0-9]+ cpu[0-9]+ [^ ]+ /, ""); print who "," ctx, $0 }' | sort -s -k1,1
 }
 

@@ -72,6 +72,14 @@ updates() {
 		"$4" "$1: updates per vCPU equal the kprobe's count but for $4 lost"
 }
 
+# For awk: the context in which an event's tracepoint runs.  Two observers of one tracepoint may
+# have an interrupt between them, and where it can be preempted (7.x) another thread, so order
+# is told within a context only.
+# shellcheck disable=SC2034 # used by the tests
+context='function context(kind) {
+	return kind ~ /host-irq|soft-timer/ ? "irq" : kind ~ /^(wfx|wakeup|user_exit)/ ? "preemptible" : "task"
+}'
+
 # Each lane's steps in order, without times and without which event told first, as two
 # CPUs may be told in either order; so a vCPU is called by its thread, not by which VM was
 # seen first.  The wire's steps are counted, not ordered: where they are inferred it is from
