@@ -13,27 +13,27 @@ printf '\027\010\104tracing' >"$tmp/probe.dat"
 
 events=$("$kt" doctor "$top/tests/text/exclude-guest.txt" | sed -n 's/^ *\(-e [a-z_]*:[a-z0-9_]*\).*/\1/p' | tr '\n' ' ')
 
+# For awk, on a dump: who() a vCPU is, called by its thread, or its handle where none is known
+# shellcheck disable=SC2016 # awk's variables
+who='/^ident/ { for (i = 3; i <= NF; i++) { split($i, f, "="); if (f[1] == "tid") tid[$2] = f[2]; if (f[1] == "vcpu_id") id[$2] = f[2] } }
+	function who(vcpu) { return tid[vcpu] ? tid[vcpu] "." id[vcpu] : vcpu }
+'
+
 # What ftrace cannot know: handles and pointers, offsets of counters, who masks interrupts,
 # whole syndromes, the hrtimer's own address where the kernel hides it; the end of a VM.
 # What differs by nature: the clock is read at another place, so times are left out.
 #
-# same CELL FILE: each vCPU is called by its thread.  The exit is told before the vCPU can be
-# put, but on 7.x its tracepoint may be preempted: the put comes between two tracers then.
-same() {
-	"$kt" dump "$2" | awk -v cell="$1" "$context"'
-		/^ident/ { for (i = 3; i <= NF; i++) { split($i, f, "="); if (f[1] == "tid") tid[$2] = f[2]; if (f[1] == "vcpu_id") id[$2] = f[2] } }
+# per_vcpu CELL DUMP: the sequence of each vCPU and context.  The exit is told before the vCPU
+# can be put, but on 7.x its tracepoint may be preempted: the put comes between two tracers then.
+per_vcpu() {
+	awk -v cell="$1" "$context $who"'
 		/^[0-9]/ && $4 !~ /^(offset|vcpu_gone|wire|lr|irqchip|reset)/ {
 			out = $4
 			for (i = 5; i <= NF; i++)
 				# registers of an emulated timer are known to BPF only
 				if (!($4 ~ /^emulate/ && $i ~ /^(ctl|cval_ticks)/) && $i !~ /^(esr|flags|daif|ptr|expires_ns|offset_gen|emul_|reason|traced_vcpu)/) out = out " " $i
-			print (tid[$3] ? tid[$3] "." id[$3] : $3) "/" (cell ~ /^7/ && $4 == "exit" ? "preemptible" : context($4)), out
-		}'
-}
-
-# per_vcpu CELL FILE: the sequence of each vCPU and context, told apart by its thread
-per_vcpu() {
-	same "$1" "$2" | sort -s -k1,1 | grep -v '^tid:'
+			print who($3) "/" (cell ~ /^7/ && $4 == "exit" ? "preemptible" : context($4)), out
+		}' "$2" | sort -s -k1,1 | grep -v '^tid:'
 }
 
 # What every form must say of the run: the verdict by each rule, each lane's steps, how often
@@ -59,15 +59,15 @@ as_one() {
 	awk '$3 ~ /^irq-/ { n += $2; next } { print } END { print "left " n + 0 " irq" }' "$1"
 }
 
-# irq_exits FILE: each host interrupt of a timer, and how often its vCPU had left the guest before
+# irq_exits DUMP: each host interrupt of a timer, and how often its vCPU had left the guest before
 irq_exits() {
-	"$kt" dump "$1" | awk '
-		/^ident/ { for (i = 3; i <= NF; i++) { split($i, f, "="); if (f[1] == "tid") tid[$2] = f[2]; if (f[1] == "vcpu_id") id[$2] = f[2] } }
-		/^[0-9]/ { who = tid[$3] "." id[$3] }
-		/^[0-9]/ && $4 == "exit" { left[who]++ }
-		/^[0-9]/ && $4 ~ /^map[.].*host-irq/ { print who, ++irq[who], left[who] + 0 }' | sort
+	awk "$who"'
+		/^[0-9]/ { vcpu = who($3) }
+		/^[0-9]/ && $4 == "exit" { left[vcpu]++ }
+		/^[0-9]/ && $4 ~ /^map[.].*host-irq/ { print vcpu, ++irq[vcpu], left[vcpu] + 0 }' "$1" | sort
 }
 
+# same_split NAME OURS THEIRS
 same_split() {
 	local ours theirs moved
 	ours=$(sed -n 's/^left \([0-9]*\) irq-timer$/\1/p' "$2.answers")
@@ -80,11 +80,13 @@ same_split() {
 
 check_run() {
 	local cell=$1 d=$2 name
-	per_vcpu "$cell" "$d/ours.data" >"$d/ours"
+	"$kt" dump "$d/ours.data" >"$d/ours.dump"
+	per_vcpu "$cell" "$d/ours.dump" >"$d/ours"
 	[ -s "$d/ours" ]
 	ok $? "$cell: our own recording has events"
 	for name in v6.dat v7.dat v7-none.dat trace.txt; do
-		per_vcpu "$cell" "$d/$name" >"$d/$name.seq"
+		"$kt" dump "$d/$name" >"$d/$name.dump"
+		per_vcpu "$cell" "$d/$name.dump" >"$d/$name.seq"
 		diff -u "$d/ours" "$d/$name.seq" >"$d/diff"
 		ok $? "$cell: $name: the sequence of each vCPU is our recording's" "$(head -n 30 "$d/diff")"
 		"$kt" report --json "$d/$name" >"$d/json"
@@ -96,7 +98,7 @@ check_run() {
 	done
 	answers "$d/ours.data" >"$d/ours.answers"
 	as_one "$d/ours.answers" >"$d/ours.one"
-	irq_exits "$d/ours.data" >"$d/ours.irqs"
+	irq_exits "$d/ours.dump" >"$d/ours.irqs"
 	[ "$(grep -c ' holds$' "$d/ours.answers")" -ge 9 ] && [ "$(grep -c 'rose\|left' "$d/ours.answers")" -ge 8 ]
 	ok $? "$cell: our own recording answers" "$(grep 'holds\|rose\|left' "$d/ours.answers")"
 	for name in v6.dat v7.dat v7-none.dat trace.txt; do
@@ -104,7 +106,7 @@ check_run() {
 		as_one "$d/$name.answers" >"$d/$name.one"
 		diff "$d/ours.one" "$d/$name.one" >"$d/diff"
 		ok $? "$cell: $name: report, timeline and check give the same $(wc -l <"$d/ours.one") answers" "$(head -n 30 "$d/diff")"
-		irq_exits "$d/$name" >"$d/$name.irqs"
+		irq_exits "$d/$name.dump" >"$d/$name.irqs"
 		same_split "$cell: $name" "$d/ours" "$d/$name"
 		"$kt" check "$d/$name" >"$d/check" 2>&1
 		is $? 0 "$cell: $name: check finds it conforming" "$(cat "$d/check")"
