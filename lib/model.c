@@ -311,16 +311,21 @@ static bool is_timer_kind(unsigned int kind)
 	return false;
 }
 
-/*
- * Which vCPUs may have lost events: the ones that were on the CPU, and the ones
- * that were on none and may have come to it.  A loss without a CPU touches all.
- */
+/* What is in flight when a gap begins or ends may not belong together. */
+static void forget(struct kt_model *m, uint32_t i, const struct kt_event *ev)
+{
+	kt_stats_gap(&m->vcpu[i]);
+	if (m->opts.sink)
+		kt_lanes_gap(m, i, ev);
+}
+
 static void feed_gap(struct kt_model *m, const struct kt_event *ev)
 {
-	bool again = m->gap_ns == ev->ts_ns && m->gap_pcpu == ev->pcpu && m->totals.lost;
+	bool again = m->gap_ns == ev->ts_ns && m->gap_pcpu == ev->pcpu && m->gaps.n;
 
 	m->totals.lost += ev->gap.lost;
 	m->totals.lost_kind[ev->gap.lost_kind & (KT_KIND_MAX - 1)] += ev->gap.lost;
+	m->oom |= kt_gaps_open(&m->gaps, ev->pcpu, ev->gap.until_ns) != 0;
 	if (again)
 		return;
 	m->gap_ns = ev->ts_ns;
@@ -328,11 +333,26 @@ static void feed_gap(struct kt_model *m, const struct kt_event *ev)
 	for (uint32_t i = 0; i < m->nr_vcpus; i++) {
 		struct vcpu *v = &m->vcpu[i];
 
-		if (v->gone || (ev->pcpu != KT_STREAM_SIDE && v->pcpu != ev->pcpu && v->loaded))
+		if (v->gone || !kt_gap_touches(ev->pcpu, (struct kt_gap_place){ .loaded = v->loaded, .pcpu = v->pcpu }))
 			continue;
-		kt_stats_gap(v);
-		if (m->opts.sink)
-			kt_lanes_gap(m, i, ev);
+		v->in_gap = true;
+		forget(m, i, ev);
+	}
+}
+
+/* The last open gap has ended: what was seen since it began may have been before the hole. */
+static void close_gaps(struct kt_model *m)
+{
+	struct kt_event end = { .ts_ns = m->gaps.until_ns, .who = KT_WHO_NONE, .kind = KT_EV_GAP,
+				.sub = KT_SUB(KT_TIMER_NONE, 0) };
+
+	m->gaps.n = 0;
+	m->gaps.until_ns = 0;
+	for (uint32_t i = 0; i < m->nr_vcpus; i++) {
+		if (!m->vcpu[i].in_gap)
+			continue;
+		m->vcpu[i].in_gap = false;
+		forget(m, i, &end);
 	}
 }
 
@@ -422,6 +442,8 @@ int kt_model_feed(struct kt_model *m, const struct kt_event *ev, size_t n)
 	if (!m->started)
 		start(m, ev, n);
 	for (; ev < end && !err; ev++) {
+		if (m->gaps.n && !kt_gaps_at(&m->gaps, ev->ts_ns))
+			close_gaps(m);
 		if (ev->kind != KT_EV_GAP)
 			m->cpu_seen[ev->pcpu / 64] |= 1ull << ev->pcpu % 64;
 		err = feed_one(m, ev);

@@ -3,6 +3,7 @@
 #define KT_MODEL_PRIVATE_H
 
 /* Between model.c (identity, feeding), model_stats.c (figures) and model_lanes.c (steps). */
+#include "gaps.h"
 #include "keymap.h"
 #include "model.h"
 
@@ -39,6 +40,7 @@ struct vcpu {
 	uint8_t cause;			/* of the exit being handled */
 	uint8_t away, sleep_stage;
 	bool in_guest, loaded, timer_irq, gone;
+	bool in_gap;			/* forgotten when a gap began, and to be forgotten when it ends */
 	struct timer_stats timer[2];	/* ptimer, vtimer */
 	struct timer_stats *nested;	/* hvtimer, hptimer: only with nested guests */
 };
@@ -80,8 +82,11 @@ struct kt_model {
 	uint64_t cpu_seen[1024];
 	uint64_t gap_ns;
 	uint32_t gap_pcpu;
+	struct kt_gaps gaps;
 	struct kt_clock_pair clock[2];
 	unsigned int nr_clock;
+	uint64_t pulse_ns[KT_PULSES_KEPT];	/* when the recorder last read the clocks, a ring */
+	uint64_t nr_pulses;
 	double ns_per_tick;		/* 0: not known */
 	bool started;		/* an event that is no gap was fed */
 	bool oom;

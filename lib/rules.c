@@ -150,6 +150,7 @@ void kt_rules_free(struct kt_rules *r)
 	free(r->tally);
 	free(r->exercised);
 	free(r->vcpu);
+	kt_gaps_fini(&r->gaps);
 	free(r);
 }
 
@@ -229,28 +230,82 @@ void kt_broke(struct at *a, uint64_t from_ns, const char *seen)
 	kt_broke_late(a, from_ns, seen, 0);
 }
 
-/* As the model: whoever was on that CPU, and whoever was on none and may have come to it. */
-static void feed_gap(struct kt_rules *r, const struct kt_event *ev)
+/* ---- gaps ---- */
+
+/* Judges nothing of a vCPU until then, and knows nothing of it afterwards. */
+static void void_vcpu(struct kt_rules *r, struct rule_vcpu *v, uint64_t until_ns)
 {
-	r->totals.lost += ev->gap.lost;
-	if (ev->gap.until_ns > r->gap_until_ns)
-		r->gap_until_ns = ev->gap.until_ns;
-	for (uint32_t i = 0; r->vcpu && i < r->nr_vcpus; i++) {
-		struct rule_vcpu *v = &r->vcpu[i];
+	uint64_t end_ns = v->void_until_ns > until_ns ? v->void_until_ns : until_ns;
 
-		if (v->gone || (ev->pcpu != KT_STREAM_SIDE && v->pcpu != ev->pcpu && v->loaded))
-			continue;
-		for (unsigned int k = 0; k < nr_timers(v); k++) {
-			const struct rule_timer *t = timer_of(v, k);
+	for (unsigned int k = 0; k < nr_timers(v); k++) {
+		const struct rule_timer *t = timer_of(v, k);
 
-			r->voided += t->owe_rise + t->owe_fall + t->soft_owed + t->flushed;
-		}
-		kt_rules_forget(v);
+		r->voided += t->owe_rise + t->owe_fall + t->soft_owed + t->flushed;
 	}
-	if (ev->pcpu == KT_STREAM_SIDE)
+	kt_rules_forget(v);
+	v->void_until_ns = end_ns;
+}
+
+/* A gap that is told late: what was judged since it began may be its doing. */
+static void void_verdicts(struct kt_rules *r, uint64_t from_ns)
+{
+	for (size_t i = 0; i < kt_nr_rule_rows; i++) {
+		struct rule_tally *t = &r->tally[i];
+
+		if (!t->violated || t->first[0].at_ns < from_ns)
+			continue;
+		t->in_gaps += t->violated;
+		t->violated = 0;
+	}
+}
+
+static void close_stream(struct kt_rules *r, uint32_t stream)
+{
+	if (stream == KT_STREAM_SIDE)
 		memset(r->loaded_on, 0, sizeof(r->loaded_on));
 	else
-		r->loaded_on[ev->pcpu % MAX_CPUS] = 0;
+		r->loaded_on[stream % MAX_CPUS] = 0;
+}
+
+static int feed_gap(struct kt_rules *r, const struct kt_event *ev)
+{
+	r->totals.lost += ev->gap.lost;
+	if (kt_gaps_open(&r->gaps, ev->pcpu, ev->gap.until_ns))
+		return -ENOMEM;
+	void_verdicts(r, ev->ts_ns);
+	close_stream(r, ev->pcpu);
+	for (uint32_t i = 0; r->vcpu && i < r->nr_vcpus; i++)
+		if (!r->vcpu[i].gone && kt_gap_touches(ev->pcpu, place_of(&r->vcpu[i])))
+			void_vcpu(r, &r->vcpu[i], ev->gap.until_ns);
+	return 0;
+}
+
+/*
+ * Is this event inside a gap that may have taken others of its vCPU?  At the first
+ * one behind it the vCPU is forgotten once more: a CPU that lost events may tell of
+ * it until the end.
+ */
+static bool in_gap(struct kt_rules *r, struct rule_vcpu *v, uint64_t ts_ns)
+{
+	uint64_t until_ns;
+
+	if (v->void_until_ns && ts_ns <= v->void_until_ns)
+		return true;
+	if (v->void_until_ns)
+		kt_rules_forget(v);
+	until_ns = kt_gaps_at(&r->gaps, ts_ns) ? kt_gaps_until_ns(&r->gaps, ts_ns, place_of(v)) : 0;
+	if (until_ns)
+		void_vcpu(r, v, until_ns);
+	return until_ns;
+}
+
+/* The last gap has ended: which vCPU its CPU has loaded is not known. */
+static void close_gaps(struct kt_rules *r)
+{
+	for (size_t i = 0; i < r->gaps.n; i++)
+		close_stream(r, r->gaps.span[i].stream);
+	r->gaps.n = 0;
+	r->gaps.until_ns = 0;
 }
 
 static inline uint32_t asked(const struct rule_vcpu *v, const struct kt_event *ev)
@@ -302,13 +357,17 @@ static int nest(struct rule_vcpu *v)
 int kt_rules_feed(struct kt_rules *r, const struct kt_event *ev, size_t n)
 {
 	struct at a = { .r = r };
+	bool early, gap;
 
 	r->totals.events += n;
 	for (; n; n--, ev++) {
 		a.timer = KT_SUB_TIMER(ev->sub);
 		a.ev = ev;
+		if (r->gaps.n && !kt_gaps_at(&r->gaps, ev->ts_ns))
+			close_gaps(r);
 		if (ev->kind == KT_EV_GAP) {
-			feed_gap(r, ev);
+			if (feed_gap(r, ev))
+				return -ENOMEM;
 			continue;
 		}
 		if (ev->kind == KT_EV_CALL)
@@ -334,16 +393,15 @@ int kt_rules_feed(struct kt_rules *r, const struct kt_event *ev, size_t n)
 			r->totals.nobody++;
 			continue;
 		}
-		/* Put while a gap is open: it may be running where events are lost. */
-		if (ev->ts_ns <= r->gap_until_ns && !a.v->loaded)
-			kt_rules_forget(a.v);
 		/* Probes went on one by one: before, half of what happened is missing. */
-		if (ev->ts_ns >= r->attached_ns)
+		early = ev->ts_ns < r->attached_ns;
+		gap = (r->gaps.n || a.v->void_until_ns) && in_gap(r, a.v, ev->ts_ns);
+		r->totals.early += early;
+		r->totals.in_gaps += gap;
+		if (!early && !gap)
 			take((struct kt_rules_all *)r, &a);
 		else if (ev->kind == KT_EV_OFFSET)
-			kt_rules_advance(&a);
-		else
-			r->totals.early++;
+			kt_rules_advance(&a);	/* told once, and true until the next */
 	}
 	return 0;
 }
@@ -394,6 +452,9 @@ void kt_rules_result(const struct kt_rules *r, size_t i, struct kt_rule_result *
 	} else if (t->doubted) {
 		out->verdict = KT_VERDICT_INCONCLUSIVE;
 		out->why = "events that it rests on were not recorded: doctor names them";
+	} else if (t->in_gaps) {
+		out->verdict = KT_VERDICT_INCONCLUSIVE;
+		out->why = "what looked broken may be what was lost";
 	} else if (!out->exercised)
 		unexercised(r, kt_rule(i), out);
 	else if (t->late)

@@ -104,6 +104,7 @@ struct kt_rules_totals {
 	uint64_t events;	/* fed */
 	uint64_t nobody;	/* of these, no vCPU is known for: not judged */
 	uint64_t early;		/* of these, before all probes were on: not judged */
+	uint64_t in_gaps;	/* of these, inside a gap that may have taken others of their vCPU: not judged */
 	uint64_t lost;
 };
 

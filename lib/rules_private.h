@@ -45,7 +45,8 @@ struct rule_timer {
 	uint8_t role, regs, ctl, saved_ctl;
 	bool map_since;		/* a map was seen since the last save or restore */
 	bool same_regs;		/* nothing changed them between save and restore */
-	bool regs_known, saved_known, offset_known;
+	bool regs_known, saved_known;
+	bool offset_told, offset_known;	/* the offset below was ever told; and is the one in force */
 	uint64_t cval_ticks, saved_cval_ticks, offset_ticks;
 	uint32_t saved_offset_gen;
 	uint64_t saved_ns, deadline_ns;	/* deadline 0: not armed, or not known */
@@ -93,6 +94,8 @@ struct rule_timer {
 
 struct rule_vcpu {
 	struct kt_ident id;	/* who = 0: not arrived */
+	uint64_t void_until_ns;	/* inside a gap that may have taken its events: nothing is judged; 0 = in none */
+	uint32_t offset_gen;	/* of the newest offset told; registers name the one in force */
 	struct rule_timer timer[2];	/* ptimer, vtimer */
 	struct rule_timer *more;	/* hvtimer, hptimer: only with nested guests */
 	struct pending_pair pair[3];	/* by enum kt_at */
@@ -121,7 +124,9 @@ struct rule_vcpu {
 #define MAX_CPUS 4096
 
 struct rule_tally {
-	uint64_t violated, late, legal, doubted;
+	uint64_t violated, late, legal;
+	uint64_t doubted;	/* would be violations, but what they rest on may not have been recorded */
+	uint64_t in_gaps;	/* were violations until a gap was told that may explain them */
 	struct kt_violation first[KT_VIOLATIONS_KEPT];
 };
 
@@ -140,7 +145,7 @@ struct kt_rules {
 	bool level_cache, no_level_cache, resamples, no_resamples;
 	bool maps_seen, wires_seen, irqchips_seen, lrs_seen, clocks_known, vgic_updates_seen;
 	struct { uint32_t who, index; } cache[256];
-	uint64_t gap_until_ns;
+	struct kt_gaps gaps;
 	bool flush_called, load_called;	/* functions that tell the eras before 4.15 from later ones */
 	uint32_t loaded_on[MAX_CPUS];	/* vCPU index + 1 */
 };
@@ -253,6 +258,13 @@ static inline bool can_fire(uint8_t ctl)
 static inline bool fires(uint8_t ctl)
 {
 	return (ctl & 7) == (KT_CTL_ENABLE | KT_CTL_ISTATUS);
+}
+
+/* Where a gap may touch it.  Without a timer map it is not known whether a timer is emulated. */
+static inline struct kt_gap_place place_of(const struct rule_vcpu *v)
+{
+	return (struct kt_gap_place){ .loaded = v->loaded, .pcpu = v->pcpu,
+		.emulates = v->map[0] == -2 || v->map[2] >= 0 || v->map[3] >= 0 };
 }
 
 static inline bool user_irqchip(const struct rule_vcpu *v)

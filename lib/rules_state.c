@@ -14,23 +14,42 @@ void kt_rules_unknown(struct rule_timer *t)
 	t->wire = t->fold_wire = t->line_at_flush = NO_LEVEL;
 }
 
+/* An offset is told once, so it is kept; whether it is still in force the next registers say. */
+static void forget_timer(struct rule_timer *t)
+{
+	uint64_t offset_ticks = t->offset_ticks;
+	bool told = t->offset_told;
+
+	memset(t, 0, sizeof(*t));
+	kt_rules_unknown(t);
+	t->offset_ticks = offset_ticks;
+	t->offset_told = told;
+}
+
 void kt_rules_forget(struct rule_vcpu *v)
 {
-	struct rule_timer *more = v->more;
+	struct rule_timer keep[2] = { v->timer[0], v->timer[1] }, *more = v->more;
 	struct kt_ident id = v->id;
 	bool ran = v->ran, nested = v->nested;
+	uint32_t offset_gen = v->offset_gen;
 
 	memset(v, 0, sizeof(*v));
 	v->id = id;
 	v->more = more;
-	if (more)
-		memset(more, 0, 2 * sizeof(*more));
 	v->ran = ran;
 	v->nested = nested;
+	v->offset_gen = offset_gen;
 	v->in_guest = NO_LEVEL;
 	memset(v->map, -2, sizeof(v->map));
+	memcpy(v->timer, keep, sizeof(keep));
 	for (unsigned int i = 0; i < nr_timers(v); i++)
-		kt_rules_unknown(timer_of(v, i));
+		forget_timer(timer_of(v, i));
+}
+
+/* After a gap registers say whether the newest offset told is the one in force, or another went by. */
+static void check_offset(const struct rule_vcpu *v, struct rule_timer *t, uint32_t offset_gen)
+{
+	t->offset_known |= t->offset_told && offset_gen == v->offset_gen;
 }
 
 static uint64_t deadline(const struct at *a, const struct rule_timer *t)
@@ -114,6 +133,7 @@ static void on_save(struct at *a)
 	struct rule_vcpu *v = a->v;
 	struct rule_timer *t = a->t;
 
+	check_offset(v, t, r->offset_gen);
 	t->saved_ctl = t->ctl = r->ctl;
 	t->saved_cval_ticks = t->cval_ticks = r->cval_ticks;
 	t->saved_offset_gen = r->offset_gen;
@@ -163,6 +183,7 @@ static void on_restore(struct at *a)
 	const struct kt_regs *r = &a->ev->regs;
 	struct rule_timer *t = a->t;
 
+	check_offset(a->v, t, r->offset_gen);
 	t->same_regs = t->saved_known && r->ctl == t->saved_ctl &&
 		       r->cval_ticks == t->saved_cval_ticks && r->offset_gen == t->saved_offset_gen;
 	/* A trapped write goes through the hardware without publishing (fc6ee952cf00). */
@@ -201,6 +222,7 @@ static void on_evaluation(struct at *a)
 		t->regs_known = false;
 		return;
 	}
+	check_offset(a->v, t, e->offset_gen);
 	t->ctl = e->ctl;
 	t->cval_ticks = e->cval_ticks;
 	t->regs_known = true;
@@ -406,7 +428,8 @@ static void on_timer_event(struct at *a)
 		break;
 	case KT_EV_OFFSET:
 		t->offset_ticks = a->ev->offset.offset_ticks;
-		t->offset_known = true;
+		a->v->offset_gen = a->ev->offset.offset_gen;
+		t->offset_told = t->offset_known = true;
 		t->deadline_ns = 0;
 		break;
 	case KT_EV_LR:
