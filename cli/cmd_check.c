@@ -235,7 +235,8 @@ void kt_check_sum(const struct kt_check *c, struct kt_check_sum *out)
 		out->why = "events were lost";
 	else if (c->session->status.bad_blocks)
 		out->why = "parts of the file are damaged";
-	else if (c->session->status.cut || !c->session->status.closed_well)
+	else if (c->session->status.cut || !c->session->status.closed_well ||
+		 kt_facts_get(c->session->facts, "stop.cut"))
 		out->why = "the recording was cut off";
 	else if (!out->exercised)
 		out->why = "nothing in it puts a rule to the test";

@@ -122,6 +122,13 @@ static void on_ready(void *arg, struct kt_model *model)
 	puts("# kvmtimer-events 1");
 }
 
+/* What reads the text must know it too: its own end is a good one. */
+static void tell_cut(const struct kt_session *s)
+{
+	if (!s->status.closed_well)
+		puts("fact stop.cut=\"yes\"");
+}
+
 /* The text has no word for these: whoever keeps it must know. */
 static void warn_lacks(const struct kt_session *s)
 {
@@ -146,6 +153,7 @@ static int run(int nr_args, char **args)
 	kt_anonymise(opt.anonymise);
 	if (kt_session_read(&so, &s))
 		return KT_EXIT_FAILED;
+	tell_cut(&s);
 	warn_lacks(&s);
 	kt_session_free(&s);
 	return KT_EXIT_OK;

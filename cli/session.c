@@ -14,6 +14,8 @@ struct reading {
 	struct kt_order *order;
 	const struct kt_session_opts *opts;
 	struct kt_session *s;
+	uint64_t mark_ns;	/* the last mark: every event older than this was in the file before it */
+	uint64_t bad_blocks, bad_bytes;	/* as after the last block */
 };
 
 static void release(void *arg, const struct kt_block *b)
@@ -68,6 +70,8 @@ static int take_block(struct reading *r, const struct kt_block *b)
 	case KT_BLOCK_LOSS:
 		return kt_order_push(r->order, b);
 	case KT_BLOCK_MARK:
+		if (b->first_ns > r->mark_ns)
+			r->mark_ns = b->first_ns;
 		kt_order_mark(r->order, b->first_ns);
 		return 0;
 	case KT_BLOCK_INDEX:
@@ -76,13 +80,56 @@ static int take_block(struct reading *r, const struct kt_block *b)
 	return 0;
 }
 
+/*
+ * From the last mark on the streams may end, or go on, at different times: events are
+ * missing there, of any stream, to the end of the file.  It is told as a loss that
+ * nobody counted.
+ */
+static int lose_rest(struct reading *r)
+{
+	struct kt_loss loss = { .from_ns = r->mark_ns, .until_ns = UINT64_MAX, .stream = KT_STREAM_SIDE };
+	struct kt_block b = { .type = KT_BLOCK_LOSS, .stream = KT_STREAM_SIDE, .n = 1, .loss = &loss,
+			      .first_ns = loss.from_ns, .last_ns = loss.until_ns };
+
+	return take_block(r, &b);
+}
+
+/* What stood in a damaged block is not known: an event of any time since the last mark, or who is who. */
+static int check_damage(struct reading *r)
+{
+	const struct kt_read_status *s = kt_input_status(r->input);
+	bool more = s->bad_blocks != r->bad_blocks || s->bad_bytes != r->bad_bytes;
+
+	r->bad_blocks = s->bad_blocks;
+	r->bad_bytes = s->bad_bytes;
+	return more ? lose_rest(r) : 0;
+}
+
+/* A file that was closed may end inside a pass all the same: it was full. */
+static bool is_whole(const struct reading *r)
+{
+	const char *whole = kt_facts_get(r->s->facts, "stop.whole");
+
+	return kt_input_status(r->input)->closed_well && !(whole && !strcmp(whole, "no"));
+}
+
+static int take_end(struct reading *r)
+{
+	int err = is_whole(r) ? 0 : lose_rest(r);
+
+	kt_order_mark(r->order, UINT64_MAX);
+	return err ? err : feed(r);
+}
+
 static int read_all(struct reading *r)
 {
 	struct kt_block b;
 	int got, err;
 
 	while ((got = kt_input_next(r->input, &b)) > 0) {
-		err = take_block(r, &b);
+		err = check_damage(r);
+		if (!err)
+			err = take_block(r, &b);
 		if (!err)
 			err = feed(r);
 		if (err)
@@ -90,8 +137,7 @@ static int read_all(struct reading *r)
 	}
 	if (got < 0)
 		return got;
-	kt_order_mark(r->order, UINT64_MAX);
-	return feed(r);
+	return take_end(r);
 }
 
 int kt_session_read(const struct kt_session_opts *opts, struct kt_session *out)

@@ -191,24 +191,33 @@ static int side_add(struct side *s, const struct kt_event *ev, size_t n)
 	return 0;
 }
 
+static int push_gap(struct kt_order *o, const struct kt_loss *l, unsigned int kind)
+{
+	struct kt_event gap = {
+		.ts_ns = l->from_ns, .who = KT_WHO_NONE, .kind = KT_EV_GAP,
+		.sub = KT_SUB(KT_TIMER_NONE, 0), .pcpu = l->stream,
+		.gap = { .until_ns = l->until_ns, .lost_kind = kind },
+	};
+
+	/* One gap, however large the number: files may claim any. */
+	gap.gap.lost = l->lost[kind] < UINT32_MAX ? l->lost[kind] : UINT32_MAX;
+	return side_add(&o->side, &gap, 1);
+}
+
 static int push_gaps(struct kt_order *o, const struct kt_block *b)
 {
 	for (size_t i = 0; i < b->n; i++) {
 		const struct kt_loss *l = &b->loss[i];
+		bool any = false;
 
 		for (unsigned int k = 0; k < KT_KIND_MAX; k++) {
-			struct kt_event gap = { .ts_ns = l->from_ns, .who = KT_WHO_NONE,
-				.kind = KT_EV_GAP, .sub = KT_SUB(KT_TIMER_NONE, 0),
-				.pcpu = l->stream,
-				.gap = { .until_ns = l->until_ns, .lost_kind = k } };
-
-			if (!l->lost[k])
-				continue;
-			/* One gap, however large the number: files may claim any. */
-			gap.gap.lost = l->lost[k] < UINT32_MAX ? l->lost[k] : UINT32_MAX;
-			if (side_add(&o->side, &gap, 1))
+			if (l->lost[k] && push_gap(o, l, k))
 				return -ENOMEM;
+			any |= l->lost[k] != 0;
 		}
+		/* How much went missing, if anything, is not known: a gap all the same. */
+		if (!any && push_gap(o, l, KT_EV_NONE))
+			return -ENOMEM;
 	}
 	return 0;
 }

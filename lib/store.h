@@ -39,7 +39,10 @@ enum kt_block_type {
 	KT_BLOCK_INDEX = 8,	/* internal: offsets of blocks; skipped by readers that stream */
 };
 
-/* Loss on one stream between two drains.  lost[KT_EV_NONE] = kind not known. */
+/*
+ * Loss on one stream: somewhere in [from_ns, until_ns], both included, these events went
+ * missing.  lost[KT_EV_NONE] = kind not known; none at all = perhaps some, nobody counted.
+ */
 struct kt_loss {
 	__u64 from_ns;
 	__u64 until_ns;
