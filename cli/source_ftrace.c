@@ -24,6 +24,7 @@
 #include "ftrace_live.h"
 #include "ftrace_pages.h"
 #include "ftrace_plan.h"
+#include "host.h"
 #include "kernel_facts.h"
 #include "log.h"
 #include "ftrace_instance.h"
@@ -76,16 +77,16 @@ static int lose(struct ftrace_capture *c, const struct kt_loss *loss, uint64_t n
 	return n ? c->sink->rings.loss(c->sink->rings.arg, loss) : 0;
 }
 
-/* What kinds they were the kernel does not say. */
-static int on_gap(void *arg, uint32_t cpu, uint64_t from_ns, uint64_t until_ns, uint64_t n)
+/*
+ * What was lost lies between two records.  What kinds they were the kernel does not say.
+ * A buffer that gave nothing yet was empty at the pass before.
+ */
+static int on_gap(void *arg, uint32_t cpu, uint64_t last_ns, uint64_t next_ns, uint64_t n)
 {
 	struct ftrace_capture *c = arg;
-	struct kt_loss loss = { .from_ns = from_ns ? from_ns : c->pass_ns, .until_ns = until_ns,
-				.stream = cpu, .lost = { [KT_EV_NONE] = n } };
+	struct kt_loss loss = { .stream = cpu, .lost = { [KT_EV_NONE] = n } };
 
-	/* A page that waited in its buffer is older than the pass before. */
-	if (loss.from_ns > until_ns)
-		loss.from_ns = until_ns;
+	kt_loss_between(&loss, last_ns ? last_ns : c->pass_ns, next_ns);
 	kt_live_gap(c->live, cpu);
 	return lose(c, &loss, n);
 }
@@ -143,10 +144,10 @@ static void on_runs(void *arg, uint32_t tid, bool wanted)
  * Each write waits for all CPUs, so once in a pass.  A thread that was left out and
  * now runs a vCPU that is wanted has lost what it did until here.
  */
-static int tell_kernel(struct ftrace_capture *c, uint64_t now_ns)
+static int tell_kernel(struct ftrace_capture *c)
 {
-	struct kt_loss loss = { .from_ns = c->pass_ns, .until_ns = now_ns,
-				.stream = KT_STREAM_SIDE, .lost = { [KT_EV_NONE] = 1 } };
+	struct kt_loss loss = { .from_ns = c->settled_ns[1], .stream = KT_STREAM_SIDE,
+				.lost = { [KT_EV_NONE] = 1 } };
 	int err;
 
 	if (!c->exclusion_changed)
@@ -159,15 +160,15 @@ static int tell_kernel(struct ftrace_capture *c, uint64_t now_ns)
 		return 0;
 	c->wanted_again = false;
 	c->lost++;
+	loss.until_ns = kt_host_now_ns();
 	return c->sink->rings.loss(c->sink->rings.arg, &loss);
 }
 
 /* ---- what was lost beside the pages ---- */
 
-static int drain_skips(struct ftrace_capture *c, uint64_t now_ns)
+static int drain_skips(struct ftrace_capture *c)
 {
-	struct kt_loss loss = { .from_ns = c->pass_ns, .until_ns = now_ns,
-				.stream = KT_STREAM_SIDE };
+	struct kt_loss loss = { .from_ns = c->settled_ns[1], .stream = KT_STREAM_SIDE };
 	char *profile = kt_tracefs_probe_profile();
 	uint64_t sum = 0, n;
 
@@ -184,6 +185,8 @@ static int drain_skips(struct ftrace_capture *c, uint64_t now_ns)
 	free(profile);
 	n = kt_live_take_untold(c->live);
 	loss.lost[KT_EV_LR] += n;
+	/* After the counters: the recorder may have been stopped before them. */
+	loss.until_ns = kt_host_now_ns();
 	return lose(c, &loss, sum + n);
 }
 
@@ -216,11 +219,11 @@ static int ftrace_drain(struct kt_capture *base, uint64_t now_ns,
 	if (!err)
 		err = kt_live_flush(c->live, c->stopped);
 	if (!err)
-		err = drain_skips(c, now_ns);
+		err = drain_skips(c);
 	if (!err && c->stopped)
 		err = drain_ends(c, now_ns);
 	else if (!err)
-		err = tell_kernel(c, now_ns);
+		err = tell_kernel(c);
 	/* An exit may have waited for one flush: what the pass before last read is out. */
 	c->watermark_ns = c->stopped ? now_ns : c->settled_ns[0];
 	c->settled_ns[0] = c->settled_ns[1];

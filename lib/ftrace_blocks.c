@@ -127,19 +127,18 @@ static int put_batch(struct kt_ftrace_blocks *b, uint16_t cpu)
 	return 0;
 }
 
-static int put_loss(struct kt_ftrace_blocks *b, uint16_t cpu, uint64_t until_ns)
+static int put_loss(struct kt_ftrace_blocks *b, uint16_t cpu, uint64_t next_ns)
 {
 	struct batch *batch = &b->batch[cpu];
 	struct kt_loss loss = {
-		.from_ns = batch->seen ? batch->last_ns : b->first_ns, .until_ns = until_ns,
 		.stream = cpu, .lost = { [KT_EV_NONE] = batch->lost ? batch->lost : 1 },
 	};
-	struct kt_block block = { .type = KT_BLOCK_LOSS, .stream = cpu, .n = 1, .last_ns = until_ns };
+	struct kt_block block = { .type = KT_BLOCK_LOSS, .stream = cpu, .n = 1 };
 
-	/* A text may go back in time. */
-	if (loss.from_ns > until_ns)
-		loss.from_ns = until_ns;
+	/* Of a CPU that told nothing yet it may have been lost since the start. */
+	kt_loss_between(&loss, batch->seen ? batch->last_ns : 0, next_ns);
 	block.first_ns = loss.from_ns;
+	block.last_ns = loss.until_ns;
 	batch->lost = 0;
 	batch->losing = false;
 	return put_copy(b, &block, &loss, sizeof(loss));
@@ -288,7 +287,7 @@ int kt_ftrace_blocks_end(struct kt_ftrace_blocks *b)
 
 	for (uint32_t cpu = 0; !err && cpu < b->nr_batches; cpu++)
 		if (b->batch[cpu].losing)
-			err = put_loss(b, cpu, b->newest_ns);
+			err = put_loss(b, cpu, UINT64_MAX);
 	return err;
 }
 

@@ -51,6 +51,13 @@ struct kt_loss {
 	__u64 lost[KT_KIND_MAX];
 };
 
+/* What was lost between two events of a stream that are neighbours now; those themselves are whole. */
+static inline void kt_loss_between(struct kt_loss *loss, uint64_t last_ns, uint64_t next_ns)
+{
+	loss->from_ns = last_ns + 1 < next_ns ? last_ns + 1 : next_ns;
+	loss->until_ns = next_ns > loss->from_ns ? next_ns - 1 : loss->from_ns;
+}
+
 /* The same instant on both clocks; CVAL becomes host time by two neighbouring pairs. */
 struct kt_clock_pair {
 	__u64 mono_ns;
