@@ -11,6 +11,7 @@
 struct cpu_reader {
 	uint64_t seen_head;		/* head as the last pass saw it */
 	uint64_t lost[KT_KIND_MAX];	/* counters as the last pass saw them */
+	uint64_t end[KT_KIND_MAX];	/* and as kt_rings_end saw them */
 };
 
 struct kt_rings {
@@ -22,6 +23,7 @@ struct kt_rings {
 	uint64_t watermark_ns;
 	uint64_t taken, lost;
 	unsigned int fill_permille;
+	bool ended;
 };
 
 int kt_rings_new(struct kt_cpu *cpus, uint32_t nr_cpus, const struct kt_event *ring,
@@ -82,22 +84,38 @@ static int drain_events(struct kt_rings *r, uint32_t cpu, uint64_t limit,
 	return 0;
 }
 
-static int drain_losses(struct kt_rings *r, uint32_t cpu, uint64_t now_ns,
-			const struct kt_rings_sink *sink)
+static uint64_t lost_count(const struct kt_rings *r, uint32_t cpu, unsigned int kind)
 {
-	struct kt_loss loss = { .from_ns = r->pass_ns[0], .until_ns = now_ns, .stream = cpu };
+	return r->ended ? r->reader[cpu].end[kind] :
+			  __atomic_load_n(&r->cpus[cpu].lost[kind], __ATOMIC_ACQUIRE);
+}
+
+static int drain_losses(struct kt_rings *r, uint32_t cpu, const struct kt_rings_sink *sink)
+{
+	struct kt_loss loss = { .from_ns = r->pass_ns[0], .stream = cpu };
 	struct cpu_reader *reader = &r->reader[cpu];
 	bool any = false;
 
 	for (unsigned int k = 0; k < KT_KIND_MAX; k++) {
-		uint64_t count = __atomic_load_n(&r->cpus[cpu].lost[k], __ATOMIC_RELAXED);
+		uint64_t count = lost_count(r, cpu, k);
 
 		loss.lost[k] = count - reader->lost[k];
 		reader->lost[k] = count;
 		r->lost += loss.lost[k];
 		any |= loss.lost[k] != 0;
 	}
-	return any ? sink->loss(sink->arg, &loss) : 0;
+	if (!any)
+		return 0;
+	loss.until_ns = sink->clock_ns(sink->arg);
+	return sink->loss(sink->arg, &loss);
+}
+
+void kt_rings_end(struct kt_rings *r)
+{
+	for (uint32_t cpu = 0; cpu < r->nr_cpus && !r->ended; cpu++)
+		for (unsigned int k = 0; k < KT_KIND_MAX; k++)
+			r->reader[cpu].end[k] = lost_count(r, cpu, k);
+	r->ended = true;
 }
 
 static void note_fill(struct kt_rings *r, uint32_t cpu, uint64_t head)
@@ -123,7 +141,7 @@ int kt_rings_drain(struct kt_rings *r, uint64_t now_ns, bool final,
 		if (err)
 			return err;
 		reader->seen_head = head;
-		err = drain_losses(r, cpu, now_ns, sink);
+		err = drain_losses(r, cpu, sink);
 		if (err)
 			return err;
 	}

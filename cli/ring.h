@@ -23,6 +23,8 @@ struct kt_rings_sink {
 	/* n records of one CPU, in time order; the memory is the ring itself */
 	int (*events)(void *arg, uint32_t cpu, const struct kt_event *ev, size_t n);
 	int (*loss)(void *arg, const struct kt_loss *loss);
+	/* The clock of events, now.  Asked after the counters of a loss: a pass may be stopped in its middle. */
+	uint64_t (*clock_ns)(void *arg);
 };
 
 /* Both areas stay the caller's.  slots is a power of two. */
@@ -39,6 +41,9 @@ int kt_rings_drain(struct kt_rings *r, uint64_t now_ns, bool final,
 
 /* All events older than this have been given out.  0 in the first passes. */
 uint64_t kt_rings_watermark_ns(const struct kt_rings *r);
+
+/* From now on what is lost is not ours: the recording has ended, and programs come off one by one. */
+void kt_rings_end(struct kt_rings *r);
 
 uint64_t kt_rings_taken(const struct kt_rings *r);
 uint64_t kt_rings_lost(const struct kt_rings *r);

@@ -41,7 +41,9 @@ struct bpf_capture {
 	size_t side_n;
 	const struct kt_capture_sink *sink;	/* during a pass */
 	int sink_err;
-	uint64_t side_taken, side_lost_seen[KT_KIND_MAX], skipped_seen[KT_PROBES_MAX];
+	uint64_t side_lost_seen[KT_KIND_MAX], skipped_seen[KT_PROBES_MAX];
+	uint64_t side_lost_end[KT_KIND_MAX], skipped_end[KT_PROBES_MAX];	/* as the stop saw them */
+	uint64_t taken;				/* events given to the sink */
 	uint64_t lost_extra;			/* beside the per-CPU rings */
 	uint64_t idents_seen, pass_ns;
 	uint64_t stop_ns;			/* 0: running; what comes later is not ours */
@@ -302,7 +304,14 @@ static int on_ring(void *arg, uint32_t cpu, const struct kt_event *ev, size_t n)
 	struct bpf_capture *c = arg;
 
 	n = before_stop(c, ev, n);
+	c->taken += n;
 	return n ? c->sink->rings.events(c->sink->rings.arg, cpu, ev, n) : 0;
+}
+
+static uint64_t clock_ns(void *arg)
+{
+	(void)arg;
+	return kt_host_now_ns();
 }
 
 static int on_loss(void *arg, const struct kt_loss *loss)
@@ -317,7 +326,7 @@ static int flush_side(struct bpf_capture *c)
 	size_t n = c->side_n;
 
 	c->side_n = 0;
-	c->side_taken += n;
+	c->taken += n;
 	return n ? c->sink->side(c->sink->rings.arg, c->side_batch, n) : 0;
 }
 
@@ -405,7 +414,7 @@ static uint64_t skipped(struct bpf_capture *c, int i)
 	struct bpf_program *prog;
 	uint32_t len = sizeof(info);
 
-	/* The program outlives its link, so the last pass sees the last skip. */
+	/* The program outlives its link, so the stop sees the last skip. */
 	prog = bpf_object__find_program_by_name(c->skel->obj, kt_probes[i].program);
 	if (!prog || !bpf_program__autoload(prog) ||
 	    bpf_obj_get_info_by_fd(bpf_program__fd(prog), &info, &len))
@@ -413,33 +422,47 @@ static uint64_t skipped(struct bpf_capture *c, int i)
 	return info.recursion_misses;
 }
 
-static int drain_side_losses(struct bpf_capture *c, uint64_t now_ns)
+/* What is lost while programs come off one by one is not of this recording. */
+static void end_losses(struct bpf_capture *c)
 {
-	struct kt_loss loss = { .from_ns = c->pass_ns, .until_ns = now_ns,
-				.stream = KT_STREAM_SIDE };
+	kt_rings_end(c->rings);
+	for (int i = 0; i < KT_KIND_MAX; i++)
+		c->side_lost_end[i] = c->skel->bss->side_lost[i];
+	for (int i = 0; i < kt_nr_probes; i++)
+		c->skipped_end[i] = skipped(c, i);
+}
+
+static int drain_side_losses(struct bpf_capture *c)
+{
+	struct kt_loss loss = { .from_ns = c->pass_ns, .stream = KT_STREAM_SIDE };
 	uint64_t sum = 0, count;
 	int i;
 
 	for (i = 0; i < KT_KIND_MAX; i++) {
-		count = c->skel->bss->side_lost[i];
+		count = c->stop_ns ? c->side_lost_end[i] : c->skel->bss->side_lost[i];
 		loss.lost[i] += count - c->side_lost_seen[i];
 		c->side_lost_seen[i] = count;
 	}
 	for (i = 0; i < kt_nr_probes; i++) {
-		count = skipped(c, i);
+		count = c->stop_ns ? c->skipped_end[i] : skipped(c, i);
 		loss.lost[kt_probes[i].kind] += count - c->skipped_seen[i];
 		c->skipped_seen[i] = count;
 	}
 	for (i = 0; i < KT_KIND_MAX; i++)
 		sum += loss.lost[i];
 	c->lost_extra += sum;
-	return sum ? c->sink->rings.loss(c->sink->rings.arg, &loss) : 0;
+	if (!sum)
+		return 0;
+	/* After the counters: the recorder may have been stopped before them. */
+	loss.until_ns = kt_host_now_ns();
+	return c->sink->rings.loss(c->sink->rings.arg, &loss);
 }
 
 static int bpf_drain(struct kt_capture *base, uint64_t now_ns, const struct kt_capture_sink *sink)
 {
 	struct bpf_capture *c = bpf_capture(base);
-	const struct kt_rings_sink sorted = { .arg = c, .events = on_ring, .loss = on_loss };
+	const struct kt_rings_sink sorted = { .arg = c, .events = on_ring, .loss = on_loss,
+					      .clock_ns = clock_ns };
 	int err;
 
 	c->sink = sink;
@@ -447,7 +470,7 @@ static int bpf_drain(struct kt_capture *base, uint64_t now_ns, const struct kt_c
 	if (!err)
 		err = drain_side(c);
 	if (!err)
-		err = drain_side_losses(c, now_ns);
+		err = drain_side_losses(c);
 	if (!err)
 		err = kt_rings_drain(c->rings, now_ns, c->stop_ns != 0, &sorted);
 	c->pass_ns = now_ns;
@@ -460,8 +483,10 @@ static void bpf_stop(struct kt_capture *base)
 	struct bpf_capture *c = bpf_capture(base);
 	int i;
 
-	if (!c->stop_ns)
+	if (!c->stop_ns && c->rings) {
 		c->stop_ns = kt_host_now_ns();
+		end_losses(c);
+	}
 	for (i = 0; i < kt_nr_probes; i++) {
 		bpf_link__destroy(c->links[i]);
 		c->links[i] = NULL;
@@ -501,7 +526,7 @@ static void bpf_stats(struct kt_capture *base, struct kt_capture_stats *out)
 	const struct kt_knobs *k = &c->skel->rodata->knobs;
 
 	memset(out, 0, sizeof(*out));
-	out->events = kt_rings_taken(c->rings) + c->side_taken;
+	out->events = c->taken;
 	out->records = out->events;
 	out->lost = kt_rings_lost(c->rings) + c->lost_extra;
 	out->lost_idents = c->skel->bss->lost_idents;

@@ -48,11 +48,21 @@ static int on_events(void *arg, uint32_t cpu, const struct kt_event *ev, size_t 
 	return 0;
 }
 
+static uint64_t lost_from_ns, lost_until_ns, clock_now_ns;
+
 static int on_loss(void *arg, const struct kt_loss *l)
 {
 	(void)arg;
 	lost[l->stream] += l->lost[KT_EV_EXIT];
+	lost_from_ns = l->from_ns;
+	lost_until_ns = l->until_ns;
 	return 0;
+}
+
+static uint64_t clock_ns(void *arg)
+{
+	(void)arg;
+	return clock_now_ns;
 }
 
 static int setup(void **state)
@@ -69,7 +79,7 @@ static int setup(void **state)
 static void a_slot_waits_one_pass(void **state)
 {
 	uint64_t last[CPUS] = { 0 };
-	struct kt_rings_sink sink = { last, on_events, on_loss };
+	struct kt_rings_sink sink = { last, on_events, on_loss, clock_ns };
 	struct kt_rings *r;
 
 	(void)state;
@@ -90,7 +100,7 @@ static void a_slot_waits_one_pass(void **state)
 static void seen_and_lost_make_produced(void **state)
 {
 	uint64_t last[CPUS] = { 0 };
-	struct kt_rings_sink sink = { last, on_events, on_loss };
+	struct kt_rings_sink sink = { last, on_events, on_loss, clock_ns };
 	struct kt_rings *r;
 
 	(void)state;
@@ -113,7 +123,7 @@ static void seen_and_lost_make_produced(void **state)
 static void a_failing_sink_loses_nothing(void **state)
 {
 	uint64_t last[CPUS] = { 0 };
-	struct kt_rings_sink sink = { last, on_events, on_loss };
+	struct kt_rings_sink sink = { last, on_events, on_loss, clock_ns };
 	struct kt_rings *r;
 
 	(void)state;
@@ -128,9 +138,47 @@ static void a_failing_sink_loses_nothing(void **state)
 	kt_rings_free(r);
 }
 
+/* The recorder was stopped between its look at the clock and its look at the counters. */
+static void a_loss_ends_when_its_counters_were_read(void **state)
+{
+	uint64_t last[CPUS] = { 0 };
+	struct kt_rings_sink sink = { last, on_events, on_loss, clock_ns };
+	struct kt_rings *r;
+
+	(void)state;
+	assert_int_equal(kt_rings_new(cpus, CPUS, slots, SLOTS, &r), 0);
+	assert_int_equal(kt_rings_drain(r, 100, false, &sink), 0);
+	produce(0, SLOTS + 3);
+	clock_now_ns = 5000;
+	assert_int_equal(kt_rings_drain(r, 200, false, &sink), 0);
+	assert_int_equal(lost[0], 3);
+	assert_int_equal(lost_from_ns, 100);
+	assert_int_equal(lost_until_ns, 5000);
+	kt_rings_free(r);
+}
+
+static void what_is_lost_after_the_end_is_not_counted(void **state)
+{
+	uint64_t last[CPUS] = { 0 };
+	struct kt_rings_sink sink = { last, on_events, on_loss, clock_ns };
+	struct kt_rings *r;
+
+	(void)state;
+	assert_int_equal(kt_rings_new(cpus, CPUS, slots, SLOTS, &r), 0);
+	produce(0, SLOTS + 3);
+	kt_rings_end(r);
+	produce(0, 4);
+	assert_int_equal(kt_rings_drain(r, 200, true, &sink), 0);
+	assert_int_equal(lost[0], 3);
+	assert_int_equal(kt_rings_lost(r), 3);
+	kt_rings_free(r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(a_loss_ends_when_its_counters_were_read, setup),
+		cmocka_unit_test_setup(what_is_lost_after_the_end_is_not_counted, setup),
 		cmocka_unit_test_setup(a_slot_waits_one_pass, setup),
 		cmocka_unit_test_setup(seen_and_lost_make_produced, setup),
 		cmocka_unit_test_setup(a_failing_sink_loses_nothing, setup),
