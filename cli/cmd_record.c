@@ -292,31 +292,47 @@ static int loop(struct run *r)
 	return err;
 }
 
+static void say_end(const struct run *r, const struct kt_recorder_counts *n)
+{
+	char rotated[96] = "";
+
+	if (n->all_events != n->events || n->all_lost != n->lost)
+		snprintf(rotated, sizeof(rotated), " (in all files %" PRIu64 " and %" PRIu64 ")", n->all_events,
+			 n->all_lost);
+	fprintf(stderr, "%s: %s events, %s lost%s, stopped by %s\n", opt.output, kt_text_count(n->events),
+		kt_text_count(n->lost), rotated, r->reason);
+}
+
+static struct kt_facts *stop_facts(const struct run *r, const struct kt_capture_stats *st, int err)
+{
+	struct kt_facts *stop;
+
+	if (kt_facts_new(&stop))
+		return NULL;
+	(void)!kt_facts_set(stop, "stop.reason", err ? "error" : r->reason);
+	(void)!kt_facts_setf(stop, "stop.records", "%" PRIu64, st->records);
+	if (r->cost_ns)
+		(void)!kt_facts_setf(stop, "capture.cost_ns", "%.0f", r->cost_ns);
+	return stop;
+}
+
 static int finish(struct run *r, int err)
 {
+	struct kt_recorder_counts counts;
 	struct kt_capture_stats st = { 0 };
 	struct kt_facts *stop;
 	int close_err;
 
 	if (r->capture)
 		kt_capture_stats(r->capture, &st);
-	if (kt_facts_new(&stop))
-		stop = NULL;
-	if (stop && r->recorder) {
-		(void)!kt_facts_set(stop, "stop.reason", err ? "error" : r->reason);
-		(void)!kt_facts_setf(stop, "stop.lost", "%" PRIu64, st.lost);
-		(void)!kt_facts_setf(stop, "stop.events", "%" PRIu64, st.events);
-		(void)!kt_facts_setf(stop, "stop.records", "%" PRIu64, st.records);
-		if (r->cost_ns)
-			(void)!kt_facts_setf(stop, "capture.cost_ns", "%.0f", r->cost_ns);
-	}
+	kt_recorder_counts(r->recorder, &counts);
+	stop = stop_facts(r, &st, err);
 	close_err = kt_recorder_close(r->recorder, stop);
 	kt_facts_free(stop);
 	if (!err)
 		err = close_err;
 	if (!opt.quiet && !err)
-		fprintf(stderr, "%s: %s events, %s lost, stopped by %s\n", opt.output,
-			kt_text_count(st.events), kt_text_count(st.lost), r->reason);
+		say_end(r, &counts);
 	if (st.lost_idents)
 		kt_warn("%" PRIu64 " vCPUs found no room in the identity maps: their events are "
 			"not attributed", st.lost_idents);

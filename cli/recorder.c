@@ -2,6 +2,7 @@
 #include "recorder.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -23,7 +24,10 @@ struct kt_recorder {
 	size_t nr_vms, max_vms;
 	struct kt_keymap vm_index;	/* by kvm pointer and generation */
 	uint64_t clock_ns;
-	bool dirty;			/* events since the last mark */
+	uint64_t mark_ns;		/* the last mark in this file */
+	uint64_t newest_ns;		/* the newest time that a file tells anything of */
+	uint64_t whole_from_ns;		/* what is older may be in the file before this one */
+	struct kt_recorder_counts counts;
 };
 
 /* -EFBIG means a full file, which is a good end; a file that was too small from the start is not. */
@@ -35,11 +39,31 @@ static int no_room(const struct kt_recorder *r, int err)
 		      "vCPUs and the names of %zu VMs: give more", r->nr_idents, r->nr_vms);
 }
 
-static int open_file(struct kt_recorder *r)
+/* The file's facts; those of one that goes on where another was full say from when on it is whole. */
+static int create_file(struct kt_recorder *r)
 {
 	struct kt_writer_opts wo = { .max_bytes = r->opts.max_bytes };
-	int err = kt_writer_create(r->opts.path, r->facts, &wo, &r->w);
+	struct kt_facts *facts = NULL;
+	const char *key, *value;
+	int err = 0;
 
+	if (!r->whole_from_ns)
+		return kt_writer_create(r->opts.path, r->facts, &wo, &r->w);
+	err = kt_facts_new(&facts);
+	for (size_t i = 0; !err && kt_facts_at(r->facts, i, &key, &value); i++)
+		err = kt_facts_set(facts, key, value);
+	err = err ?: kt_facts_setf(facts, "file.whole_from_ns", "%" PRIu64, r->whole_from_ns);
+	err = err ?: kt_writer_create(r->opts.path, facts, &wo, &r->w);
+	kt_facts_free(facts);
+	return err;
+}
+
+static int open_file(struct kt_recorder *r)
+{
+	int err = create_file(r);
+
+	r->counts.events = r->counts.lost = 0;
+	r->mark_ns = 0;
 	if (!err && r->nr_idents)
 		err = kt_writer_idents(r->w, r->ident, r->nr_idents);
 	for (size_t i = 0; !err && i < r->nr_vms; i++)
@@ -68,6 +92,32 @@ int kt_recorder_new(const struct kt_recorder_opts *opts, const struct kt_facts *
 	return 0;
 }
 
+/* Whole if all that it tells of is older than its last mark: then no stream has less than another. */
+static int close_file(struct kt_recorder *r, struct kt_facts *stop)
+{
+	struct kt_store_writer *w = r->w;
+	int err = 0;
+
+	r->w = NULL;
+	if (stop) {
+		err = kt_facts_setf(stop, "stop.events", "%" PRIu64, r->counts.events);
+		err = err ?: kt_facts_setf(stop, "stop.lost", "%" PRIu64, r->counts.lost);
+		err = err ?: kt_facts_set(stop, "stop.whole", r->newest_ns < r->mark_ns || !r->newest_ns ? "yes" : "no");
+	}
+	return kt_writer_close(w, stop) ?: err;
+}
+
+static int end_rotated(struct kt_recorder *r)
+{
+	struct kt_facts *stop = NULL;
+	int err = kt_facts_new(&stop), close_err;
+
+	err = err ?: kt_facts_set(stop, "stop.reason", "rotated");
+	close_err = close_file(r, stop);
+	kt_facts_free(stop);
+	return err ?: close_err;
+}
+
 /* The file is full: 0 when a new one stands ready. */
 static int next_file(struct kt_recorder *r)
 {
@@ -75,8 +125,8 @@ static int next_file(struct kt_recorder *r)
 
 	if (!r->opts.rotate)
 		return -EFBIG;
-	err = kt_writer_close(r->w, NULL);
-	r->w = NULL;
+	err = end_rotated(r);
+	r->whole_from_ns = r->newest_ns + 1;
 	if (!err)
 		err = open_file(r);
 	if (!err)
@@ -92,12 +142,25 @@ static int next_file(struct kt_recorder *r)
 		err_;						\
 	})
 
+static void note_newest(struct kt_recorder *r, uint64_t ts_ns)
+{
+	if (ts_ns > r->newest_ns)
+		r->newest_ns = ts_ns;
+}
+
 static int on_events(void *arg, uint32_t cpu, const struct kt_event *ev, size_t n)
 {
 	struct kt_recorder *r = arg;
+	int err = WRITE(r, kt_writer_events(r->w, cpu, ev, n));
 
-	r->dirty = true;
-	return WRITE(r, kt_writer_events(r->w, cpu, ev, n));
+	if (err)
+		return err;
+	/* Of preemptible code they are only nearly in order. */
+	for (size_t i = cpu == KT_STREAM_SIDE ? 0 : n - 1; i < n; i++)
+		note_newest(r, ev[i].ts_ns);
+	r->counts.events += n;
+	r->counts.all_events += n;
+	return 0;
 }
 
 static int on_side(void *arg, const struct kt_event *ev, size_t n)
@@ -108,9 +171,16 @@ static int on_side(void *arg, const struct kt_event *ev, size_t n)
 static int on_loss(void *arg, const struct kt_loss *loss)
 {
 	struct kt_recorder *r = arg;
+	int err = WRITE(r, kt_writer_loss(r->w, loss));
 
-	r->dirty = true;
-	return WRITE(r, kt_writer_loss(r->w, loss));
+	if (err)
+		return err;
+	note_newest(r, loss->until_ns);
+	for (unsigned int k = 0; k < KT_KIND_MAX; k++) {
+		r->counts.lost += loss->lost[k];
+		r->counts.all_lost += loss->lost[k];
+	}
+	return 0;
 }
 
 /* Room for one more element; the array itself is *p. */
@@ -186,6 +256,19 @@ static int write_clock(struct kt_recorder *r, uint64_t now_ns)
 	return kt_host_clock_pair(&pair) ? WRITE(r, kt_writer_clock(r->w, &pair, 1)) : 0;
 }
 
+/* As long as something in the file is not older than the last one: a reader gives out up to the mark. */
+static int write_mark(struct kt_recorder *r, uint64_t watermark_ns)
+{
+	int err;
+
+	if (watermark_ns <= r->mark_ns || r->newest_ns < r->mark_ns)
+		return 0;
+	err = WRITE(r, kt_writer_mark(r->w, watermark_ns));
+	if (!err)
+		r->mark_ns = watermark_ns;
+	return err;
+}
+
 int kt_recorder_pass(struct kt_recorder *r, struct kt_capture *c)
 {
 	static const struct kt_capture_sink template = {
@@ -201,10 +284,8 @@ int kt_recorder_pass(struct kt_recorder *r, struct kt_capture *c)
 	err = write_clock(r, now_ns);
 	if (!err)
 		err = kt_capture_drain(c, now_ns, &sink);
-	if (!err && r->dirty && kt_capture_watermark_ns(c)) {
-		r->dirty = false;
-		err = WRITE(r, kt_writer_mark(r->w, kt_capture_watermark_ns(c)));
-	}
+	if (!err)
+		err = write_mark(r, kt_capture_watermark_ns(c));
 	r->capture = NULL;
 	return err;
 }
@@ -219,13 +300,18 @@ uint64_t kt_recorder_bytes(const struct kt_recorder *r)
 	return r->w ? kt_writer_bytes(r->w) : 0;
 }
 
-int kt_recorder_close(struct kt_recorder *r, const struct kt_facts *stop)
+void kt_recorder_counts(const struct kt_recorder *r, struct kt_recorder_counts *out)
+{
+	*out = r->counts;
+}
+
+int kt_recorder_close(struct kt_recorder *r, struct kt_facts *stop)
 {
 	int err;
 
 	if (!r)
 		return 0;
-	err = kt_writer_close(r->w, stop);
+	err = close_file(r, stop);
 	free(r->ident);
 	free(r->vm);
 	kt_keymap_free(&r->ident_index);

@@ -27,7 +27,19 @@ int kt_recorder_pass(struct kt_recorder *r, struct kt_capture *c);
 unsigned int kt_recorder_vms(const struct kt_recorder *r);
 uint64_t kt_recorder_bytes(const struct kt_recorder *r);
 
-/* Ends the file well with the stop facts; frees.  NULL is fine. */
-int kt_recorder_close(struct kt_recorder *r, const struct kt_facts *stop);
+/* What is in the current file, and in all that were rotated. */
+struct kt_recorder_counts {
+	uint64_t events, lost;
+	uint64_t all_events, all_lost;
+};
+
+void kt_recorder_counts(const struct kt_recorder *r, struct kt_recorder_counts *out);
+
+/*
+ * Ends the file well with the stop facts, to which it adds stop.events, stop.lost and
+ * stop.whole: "no" where streams end at different times, because the last pass was cut
+ * short.  Frees.  NULL is fine, for both.
+ */
+int kt_recorder_close(struct kt_recorder *r, struct kt_facts *stop);
 
 #endif

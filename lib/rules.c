@@ -97,7 +97,7 @@ static bool fact_is(const struct kt_facts *f, const char *key, const char *value
 void kt_rules_facts(struct kt_rules *r)
 {
 	const struct kt_facts *f = r->opts.facts;
-	const char *ns = kt_facts_get(f, "capture.attached_ns");
+	const char *ns = kt_facts_get(f, "capture.attached_ns"), *whole = kt_facts_get(f, "file.whole_from_ns");
 
 	r->level_cache = fact_is(f, "kvm.level_cache", "yes");
 	r->no_level_cache = fact_is(f, "kvm.level_cache", "no");
@@ -119,6 +119,9 @@ void kt_rules_facts(struct kt_rules *r)
 	r->foreign = kt_facts_get(f, "input.format") != NULL;
 	r->partial |= r->foreign;
 	r->attached_ns = ns ? strtoull(ns, NULL, 10) : 0;
+	/* The file goes on where a full one was closed: some of what is older is there. */
+	if (whole && strtoull(whole, NULL, 10) > r->attached_ns)
+		r->attached_ns = strtoull(whole, NULL, 10);
 }
 
 int kt_rules_new(const struct kt_rules_opts *opts, struct kt_rules **out)
