@@ -58,6 +58,9 @@ static uint64_t counter_hz(void)
 }
 
 /* The tightest of a few brackets: being scheduled away between the reads only widens one. */
+/* Stopped between the readings each time: no pair is better than one that is wrong (CLOCK_SLACK_NS, lib). */
+#define BRACKET_NS 1000000ull
+
 bool kt_host_clock_pair(struct kt_clock_pair *out)
 {
 	uint64_t best = UINT64_MAX;
@@ -73,7 +76,7 @@ bool kt_host_clock_pair(struct kt_clock_pair *out)
 			out->counter_ticks = ticks;
 		}
 	}
-	return true;
+	return best <= BRACKET_NS;
 }
 #else
 static uint64_t counter_hz(void)

@@ -20,7 +20,7 @@ uint8_t kt_host_gic(void);
 /* "none", "integrity", "confidentiality"; false without the lockdown LSM. */
 bool kt_host_lockdown(char *buf, size_t size);
 
-/* CLOCK_MONOTONIC and the guest-visible counter at one instant; false off arm64. */
+/* CLOCK_MONOTONIC and the guest-visible counter at one instant, to 1 ms; false if that cannot be had, and off arm64. */
 bool kt_host_clock_pair(struct kt_clock_pair *out);
 
 uint64_t kt_host_now_ns(void);

@@ -266,10 +266,25 @@ void kt_model_clock(struct kt_model *m, const struct kt_clock_pair *pair, size_t
 {
 	for (; n; n--, pair++) {
 		m->clock[m->nr_clock ? 1 : 0] = *pair;
+		m->pulse_ns[m->nr_pulses++ % KT_PULSES_KEPT] = pair->mono_ns;
 		if (m->nr_clock < 2)
 			m->nr_clock++;
 	}
 	m->ns_per_tick = ns_per_tick(m);
+}
+
+unsigned int kt_model_pulses(const struct kt_model *m, uint64_t from_ns, uint64_t until_ns)
+{
+	unsigned int n = 0;
+
+	for (uint64_t i = 0; i < m->nr_pulses && i < KT_PULSES_KEPT; i++)
+		n += m->pulse_ns[i] >= from_ns && m->pulse_ns[i] <= until_ns;
+	return n;
+}
+
+bool kt_model_has_pulses(const struct kt_model *m)
+{
+	return m->nr_pulses > 1;
 }
 
 uint64_t kt_model_ticks_to_ns(const struct kt_model *m, uint64_t host_ticks)

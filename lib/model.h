@@ -172,6 +172,16 @@ const struct kt_hist *kt_model_hop(const struct kt_model *m, enum kt_timer timer
 /* Host time per exit of one cause. */
 const struct kt_hist *kt_model_exit_hist(const struct kt_model *m, enum kt_exit_cause cause);
 
+/*
+ * How often the recorder read the clocks in [from_ns, until_ns], of what is remembered.  It
+ * sleeps between two readings, so each is a timer of the host that went off: where there are
+ * some, a timer that did not go off was not kept from it by a host that stood still.
+ */
+unsigned int kt_model_pulses(const struct kt_model *m, uint64_t from_ns, uint64_t until_ns);
+
+/* Does the recording have such readings at all?  Other tools' captures have none. */
+bool kt_model_has_pulses(const struct kt_model *m);
+
 /* Host time at which a guest compare value is reached; 0 when clocks or offset are not known. */
 uint64_t kt_model_deadline_ns(const struct kt_model *m, uint32_t vcpu, uint64_t cval_ticks,
 			      uint64_t offset_ticks);

@@ -6,18 +6,37 @@
 #include <kvmtimer/lr.h>
 
 #include "esr.h"
+#include "gaps.h"
 #include "rules.h"
 
 /* A level that is not known. */
 #define NO_LEVEL 2
 
 /*
- * Under emulation and on busy hosts a conforming KVM is late by milliseconds.
- * Late is a verdict of its own; only what is later than this is missing.
+ * How late is late.  The only thing that time alone can convict of is a timer that never
+ * goes off, so all of them are about that; what goes off at last is late, however late.
  */
-#define LATE_NS 1000000ull	/* a host tick's worth of patience */
-#define MISSING_NS 100000000ull	/* no soft timer of a working host is this late */
-/* Error of a compare value turned into host time: see kt_model_deadline_ns. */
+
+/* Later than this is told as late: one tick of a host at HZ=1000. */
+#define LATE_NS 1000000ull
+
+/*
+ * A timer of the host that did not go off for so long is missing, if the host's other timers
+ * did go off meanwhile: PULSES readings of the recorder, which sleeps by a timer before each.
+ * A host may stand still for any time (one under emulation did for 115 ms at a load of 20 on
+ * two CPUs), and when it runs again a thread may be quicker than the interrupt that is due.
+ * Three readings are 150 to 300 ms of a host that works.
+ */
+#define MISSING_NS 100000000ull
+#define PULSES 3
+
+/* Captures without such readings: twice the longest stand-still that was measured, rounded up. */
+#define MISSING_UNWITNESSED_NS 250000000ull
+
+/*
+ * Error of a compare value turned into host time: two bracketed readings of the clocks, 1 ms
+ * apart at the most (cli/host.c), and what NTP slews between the first and the newest.
+ */
 #define CLOCK_SLACK_NS 2000000ull
 
 enum regs_where { REGS_UNKNOWN, REGS_SAVED, REGS_LOADED };
@@ -296,6 +315,17 @@ static inline bool direct_by_map(const struct rule_vcpu *v, uint8_t timer)
 static inline bool captured(const struct at *a, unsigned int kind)
 {
 	return a->r->captured >> kind & 1;
+}
+
+/* Is a timer that was due then missing by now, and not just late? */
+static inline bool is_missing(const struct at *a, uint64_t due_ns)
+{
+	const struct kt_model *m = a->r->opts.model;
+	uint64_t now_ns = a->ev->ts_ns;
+
+	if (!kt_model_has_pulses(m))
+		return now_ns > due_ns + MISSING_UNWITNESSED_NS;
+	return now_ns > due_ns + MISSING_NS && kt_model_pulses(m, due_ns, now_ns) >= PULSES;
 }
 
 /* State after the event: rules_state.c. */

@@ -246,7 +246,7 @@ static void judge_sleep(struct at *a, bool expired)
 				late(a);
 			else
 				held(a);
-		} else if (a->ev->ts_ns > due_ns + MISSING_NS) {
+		} else if (is_missing(a, due_ns)) {
 			kt_broke_late(a, v->blocked_ns,
 				      "the vCPU slept past its timer's deadline: no background timer fired",
 				      a->ev->ts_ns - due_ns);

@@ -422,7 +422,7 @@ void kt_step_soft_expiry(struct at *a)
 	}
 	for (unsigned int i = 0; a->v->soft_waits && i < nr_timers(a->v); i++) {
 		t = timer_of(a->v, i);
-		if (!t->soft_owed || a->ev->ts_ns < t->soft_ns + MISSING_NS)
+		if (!t->soft_owed || !is_missing(a, t->soft_ns))
 			continue;
 		t->soft_owed = false;
 		a->timer = i;
@@ -446,7 +446,7 @@ void kt_step_soft_arm(struct at *a)
 	}
 	for (unsigned int i = 0; captured(a, KT_EV_HRTIMER_EXPIRE) && a->v->soft_waits && i < nr_timers(a->v); i++) {
 		t = timer_of(a->v, i);
-		if (!t->soft_due_ns || a->ev->ts_ns < t->soft_due_ns + MISSING_NS)
+		if (!t->soft_due_ns || !is_missing(a, t->soft_due_ns))
 			continue;
 		/* A host that stood still: this exit may be the soft timer's own, its handler is next. */
 		if (t->overdue_ns != t->soft_due_ns) {
