@@ -7,6 +7,7 @@
 #include <cmocka.h>
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -28,6 +29,7 @@ struct canned {
 	struct kt_event *events;
 	size_t nr_events;
 	unsigned int new_files;
+	uint64_t watermark_ns;		/* 0: the last event's time, which is then not covered */
 };
 
 int kt_capture_drain(struct kt_capture *base, uint64_t now_ns, const struct kt_capture_sink *sink)
@@ -45,6 +47,8 @@ uint64_t kt_capture_watermark_ns(const struct kt_capture *base)
 {
 	const struct canned *c = (const struct canned *)base;
 
+	if (c->watermark_ns)
+		return c->watermark_ns;
 	return c->nr_events ? c->events[c->nr_events - 1].ts_ns : 0;
 }
 
@@ -88,10 +92,34 @@ static struct kt_ident *make_idents(size_t n)
 	return id;
 }
 
+static struct kt_event *make_events(size_t n, uint64_t from_ns)
+{
+	struct kt_event *ev = calloc(n, sizeof(*ev));
+
+	assert_non_null(ev);
+	for (size_t i = 0; i < n; i++)
+		ev[i] = (struct kt_event){ .ts_ns = from_ns + i, .who = 1, .kind = KT_EV_ENTRY,
+					   .sub = KT_SUB(KT_TIMER_NONE, 0) };
+	return ev;
+}
+
 struct counts {
 	size_t idents, names, events;
 	uint32_t last_tid;
+	char reason[16], whole[16];		/* stop.* */
+	uint64_t stop_events, whole_from_ns, newest_ns;
 };
+
+static void read_facts(const struct kt_facts *f, struct counts *c)
+{
+	const char *reason = kt_facts_get(f, "stop.reason"), *whole = kt_facts_get(f, "stop.whole");
+	const char *events = kt_facts_get(f, "stop.events"), *from = kt_facts_get(f, "file.whole_from_ns");
+
+	snprintf(c->reason, sizeof(c->reason), "%s", reason ? reason : "");
+	snprintf(c->whole, sizeof(c->whole), "%s", whole ? whole : "");
+	c->stop_events = events ? strtoull(events, NULL, 10) : 0;
+	c->whole_from_ns = from ? strtoull(from, NULL, 10) : 0;
+}
 
 static struct counts read_back(const char *path)
 {
@@ -104,6 +132,10 @@ static struct counts read_back(const char *path)
 		c.idents += b.type == KT_BLOCK_IDENT ? b.n : 0;
 		c.names += b.type == KT_BLOCK_NAME;
 		c.events += b.type == KT_BLOCK_EVENTS ? b.n : 0;
+		if (b.type == KT_BLOCK_EVENTS && b.last_ns > c.newest_ns)
+			c.newest_ns = b.last_ns;
+		if (b.type == KT_BLOCK_FACTS)
+			read_facts(b.facts, &c);
 		if (b.type == KT_BLOCK_IDENT && b.idents[0].who == 1)
 			c.last_tid = b.idents[0].tid;
 		kt_reader_release(r, &b);
@@ -143,11 +175,7 @@ static void a_new_file_knows_everybody_as_last_seen(void **state)
 
 	(void)state;
 	c.idents = make_idents(c.nr_idents);
-	c.events = calloc(c.nr_events, sizeof(*c.events));
-	assert_non_null(c.events);
-	for (size_t i = 0; i < c.nr_events; i++)
-		c.events[i] = (struct kt_event){ .ts_ns = 1000 + i, .who = 1, .kind = KT_EV_ENTRY,
-						 .sub = KT_SUB(KT_TIMER_NONE, 0) };
+	c.events = make_events(c.nr_events, 1000);
 	r = recorder(200000, true, NULL);
 	assert_non_null(r);
 	assert_int_equal(kt_recorder_pass(r, &c.base), 0);
@@ -165,6 +193,67 @@ static void a_new_file_knows_everybody_as_last_seen(void **state)
 	unlink(PATH ".old");
 	free(c.events);
 	free(c.idents);
+}
+
+static int close_with(struct kt_recorder *r, const char *reason)
+{
+	struct kt_facts *stop;
+	int err;
+
+	assert_int_equal(kt_facts_new(&stop), 0);
+	assert_int_equal(kt_facts_set(stop, "stop.reason", reason), 0);
+	err = kt_recorder_close(r, stop);
+	kt_facts_free(stop);
+	return err;
+}
+
+/* A pass that fills a file ends one stream before another; what is older than its newest event may be in either. */
+static void both_sides_of_a_rotation_say_where_they_are_not_whole(void **state)
+{
+	struct canned c = { .nr_events = 2048 };
+	struct kt_recorder_counts counts;
+	struct kt_recorder *r = recorder(200000, true, NULL);
+	struct counts old, new;
+
+	(void)state;
+	assert_non_null(r);
+	for (unsigned int pass = 0; !c.new_files; pass++) {
+		free(c.events);
+		c.events = make_events(c.nr_events, 1000 + 10000 * pass);
+		assert_int_equal(kt_recorder_pass(r, &c.base), 0);
+	}
+	kt_recorder_counts(r, &counts);
+	c.watermark_ns = UINT64_MAX;
+	c.nr_events = 0;
+	assert_int_equal(kt_recorder_pass(r, &c.base), 0);
+	assert_int_equal(close_with(r, "signal"), 0);
+	old = read_back(PATH ".old");
+	new = read_back(PATH);
+	assert_string_equal(old.reason, "rotated");
+	assert_string_equal(old.whole, "no");
+	assert_int_equal(old.whole_from_ns, 0);
+	assert_string_equal(new.reason, "signal");
+	assert_string_equal(new.whole, "yes");
+	assert_int_equal(new.whole_from_ns, old.newest_ns + 1);
+	assert_int_equal(old.stop_events, old.events);
+	assert_int_equal(new.stop_events, new.events);
+	assert_int_equal(counts.all_events, old.events + new.events);
+	unlink(PATH ".old");
+	free(c.events);
+}
+
+static void a_file_without_its_last_pass_is_not_whole(void **state)
+{
+	struct canned c = { .nr_events = 16 };
+	struct kt_recorder *r = recorder(0, false, NULL);
+
+	(void)state;
+	assert_non_null(r);
+	c.events = make_events(c.nr_events, 1000);
+	assert_int_equal(kt_recorder_pass(r, &c.base), 0);
+	assert_int_equal(close_with(r, "signal"), 0);
+	assert_string_equal(read_back(PATH).whole, "no");
+	free(c.events);
 }
 
 static void a_full_file_is_a_good_end(void **state)
@@ -254,6 +343,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_vm_is_named_once),
 		cmocka_unit_test(a_new_file_knows_everybody_as_last_seen),
+		cmocka_unit_test(both_sides_of_a_rotation_say_where_they_are_not_whole),
+		cmocka_unit_test(a_file_without_its_last_pass_is_not_whole),
 		cmocka_unit_test(a_full_file_is_a_good_end),
 		cmocka_unit_test(a_file_too_small_for_its_head_is_none),
 		cmocka_unit_test(the_vm_is_called_what_qemu_was_told),
