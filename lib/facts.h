@@ -22,7 +22,11 @@
  *   capture.cost_ns   own measured cost per event (BPF run-time statistics), when known
  *   kvm.level_cache  yes | no: KVM remembers the level it told the vgic (until 7.1)
  *   kvm.resample_on_deactivation  yes | no (5.15 and later)
+ *   file.whole_from_ns  begun where a full file was closed: what is older may be in that one
  *   stop.reason       why recording ended     (written at the end)
+ *   stop.whole        yes | no: streams end at different times, after the last mark
+ *   stop.events, stop.lost  in this file      stop.records    read from the kernel
+ *   stop.cut          yes, in a dump only: the recording had no end
  */
 
 struct kt_facts;
