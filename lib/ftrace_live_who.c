@@ -212,10 +212,24 @@ static struct life *new_life(struct kt_live *l, const struct kt_live_rec *rec)
 	v->id_known = kt_live_has(rec, KT_LV_ID);
 	v->vcpu_id = kt_live_value(rec, KT_LV_ID, 0);
 	v->vcpu_idx = kt_live_value(rec, KT_LV_IDX, v->vcpu_id);
-	v->vgic = read_vgic(rec);
+	v->vgic = 255;
 	v->next = *head;
 	*head = v;
 	return v;
+}
+
+/*
+ * Most VMMs make their vCPUs first, and the interrupt controller after them: what the reset
+ * found is asked again until the guest runs.  True when it is another.
+ */
+static bool vgic_is_news(struct life *v, const struct kt_live_rec *rec)
+{
+	uint8_t vgic = read_vgic(rec);
+
+	if (vgic == 255 || vgic == v->vgic)
+		return false;
+	v->vgic = vgic;
+	return true;
 }
 
 /* Not on its way into the guest: its thread may not be known yet. */
@@ -274,6 +288,7 @@ int kt_live_load(struct kt_live *l, const struct kt_live_rec *rec)
 		v->tid = tid;
 		news = true;
 	}
+	news |= vgic_is_news(v, rec);
 	/* First seen by a reset, the names of its interrupts may have come since. */
 	if (news)
 		read_irqs(v, rec);

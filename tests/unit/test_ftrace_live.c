@@ -242,6 +242,37 @@ static void a_reset_is_of_the_vcpu_that_it_names(void **state)
 	assert_int_equal(t.ev[1].who, t.id[0].who);
 }
 
+/* As QEMU and the kernel's selftests do it: vCPUs, then the vgic, then the vCPUs run. */
+static void the_vgic_may_be_made_after_the_vcpu(void **state)
+{
+	struct kt_live_rec r = load_rec(0, 100, KVM_A, VCPU_A, 0);
+
+	(void)state;
+	start(NULL);
+	r.id = KT_LP_RESET;
+	r.v[KT_LV_IN_KERNEL] = r.v[KT_LV_MODEL] = 0;
+	feed(&r);
+	assert_int_equal(t.nr_ids, 1);
+	assert_int_equal(t.id[0].vgic, 0);
+	/* Its VMM sets a register, from the thread that made it: the vCPU's own is not known. */
+	r = load_rec(0, 100, KVM_A, VCPU_A, 0);
+	r.v[KT_LV_PID] = 0;
+	feed(&r);
+	assert_int_equal(t.nr_ids, 2);
+	assert_int_equal(t.id[1].who, t.id[0].who);
+	assert_int_equal(t.id[1].vgic, 3);
+	load(0, 101, KVM_A, VCPU_A, 0);
+	assert_int_equal(t.nr_ids, 3);		/* by its thread */
+	/* From then on there is no news. */
+	load(0, 101, KVM_A, VCPU_A, 0);
+	assert_int_equal(t.nr_ids, 3);
+	/* The probe cannot tell: what is known stays. */
+	r = load_rec(0, 101, KVM_A, VCPU_A, 0);
+	r.has &= ~(1ull << KT_LV_IN_KERNEL);
+	feed(&r);
+	assert_int_equal(t.nr_ids, 3);
+}
+
 static void a_reused_pointer_is_a_new_vcpu(void **state)
 {
 	(void)state;
@@ -631,6 +662,7 @@ int main(void)
 		TEST(without_a_probe_a_soft_timer_is_nobodys),
 		TEST(enabling_may_move_to_another_cpu),
 		TEST(a_reset_is_of_the_vcpu_that_it_names),
+		TEST(the_vgic_may_be_made_after_the_vcpu),
 		TEST(a_reused_pointer_is_a_new_vcpu),
 		TEST(an_end_that_was_lost_does_not_merge_two_vms),
 		TEST(after_a_gap_nobody_is_loaded),
