@@ -254,6 +254,9 @@ static __noinline struct vcpu_state *vcpu_state(struct kt_cpu *c, struct kvm_vcp
 			publish_identity(c, vcpu, st);
 	} else if (st->tid != tid) {
 		st->tid = tid;
+		/* Most VMMs make their vCPUs first, and the interrupt controller after them. */
+		read_irqs(vcpu, st);
+		st->user_irqchip = !irqchip_of(kvm);
 		if (st->who)
 			publish_identity(c, vcpu, st);
 	}
