@@ -237,7 +237,7 @@ enum vcpu_sysreg___nv {
 	CNTHV_CVAL_EL2___nv = 3,
 	CNTHP_CTL_EL2___nv = 4,
 	CNTHP_CVAL_EL2___nv = 5,
-	__VNCR_START_____nv = 1,
+	__VNCR_START__ = 1,	/* no flavour: behind an underscore libbpf sees none */
 };
 
 struct kvm_cpu_context___vncr {

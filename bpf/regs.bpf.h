@@ -16,11 +16,11 @@ static __always_inline __u64 sys_reg(struct kvm_vcpu *vcpu, __u64 nr)
 
 	/* On hosts with FEAT_NV2 a nested guest's registers live in the VNCR page. */
 	if (bpf_core_field_exists(nv->vncr_array) &&
-	    bpf_core_enum_value_exists(enum vcpu_sysreg___nv, __VNCR_START_____nv) &&
-	    nr >= bpf_core_enum_value(enum vcpu_sysreg___nv, __VNCR_START_____nv)) {
+	    bpf_core_enum_value_exists(enum vcpu_sysreg___nv, __VNCR_START__) &&
+	    nr >= bpf_core_enum_value(enum vcpu_sysreg___nv, __VNCR_START__)) {
 		page = BPF_CORE_READ(nv, vncr_array);
 		if (page) {
-			nr -= bpf_core_enum_value(enum vcpu_sysreg___nv, __VNCR_START_____nv);
+			nr -= bpf_core_enum_value(enum vcpu_sysreg___nv, __VNCR_START__);
 			bpf_probe_read_kernel(&value, sizeof(value), page + nr);
 			return value;
 		}
