@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -55,15 +56,43 @@ static size_t page_bytes(void)
 	return bytes;
 }
 
+/*
+ * A CPU that was never up since the instance was made has no buffer: the kernel gives it
+ * one when it comes up.
+ */
+static bool has_no_buffer(int err)
+{
+	return err == ENODEV || err == ENXIO;
+}
+
+static int open_buffer(struct kt_pages *p, struct cursor *c)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "per_cpu/cpu%u/trace_pipe_raw", c->cpu);
+	c->fd = kt_tracefs_open_file(p->t, path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	/* A CPU that cannot ever be has no file. */
+	if (c->fd < 0 && c->fd != -ENOENT && !has_no_buffer(-c->fd))
+		return kt_err(c->fd, "cannot open the trace buffer of CPU %u: %s", c->cpu,
+			      strerror(-c->fd));
+	return 0;
+}
+
 /* Reads pages until there is a record or the kernel has no more. */
 static int next_page(struct kt_pages *p, struct cursor *c, const struct kt_pages_sink *sink)
 {
 	int64_t missed;
 	ssize_t n;
+	int err;
 
+	if (c->fd < 0 && has_no_buffer(-c->fd)) {
+		err = open_buffer(p, c);
+		if (err)
+			return err;
+	}
 	while (!c->page.data && c->fd >= 0) {
 		n = read(c->fd, c->memory, p->page_bytes);
-		if (n < 0 && errno != EAGAIN && errno != EINTR)
+		if (n < 0 && errno != EAGAIN && errno != EINTR && !has_no_buffer(errno))
 			return kt_err(-errno, "cannot read the trace buffer of CPU %u: %s", c->cpu,
 				      strerror(errno));
 		if (n <= 0)
@@ -74,7 +103,6 @@ static int next_page(struct kt_pages *p, struct cursor *c, const struct kt_pages
 			uint64_t until = c->page.data ? c->page.ts_ns : c->last_ns;
 			/* A full page has no room for the number: the rest of it is told at the end. */
 			uint64_t count = missed > 0 ? missed : 1;
-			int err;
 
 			c->missed += count;
 			p->stats.missed += count;
@@ -221,15 +249,12 @@ uint64_t kt_pages_untold(struct kt_pages *p, uint32_t cpu)
 static int open_cpu(struct kt_pages *p, uint32_t cpu)
 {
 	struct cursor *c = &p->cursor[cpu];
-	char path[64];
+	int err;
 
 	c->cpu = cpu;
-	snprintf(path, sizeof(path), "per_cpu/cpu%u/trace_pipe_raw", cpu);
-	c->fd = kt_tracefs_open_file(p->t, path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
-	/* A CPU that is possible but has no buffer gives nothing. */
-	if (c->fd < 0 && c->fd != -ENOENT && c->fd != -ENODEV && c->fd != -ENXIO)
-		return kt_err(c->fd, "cannot open the trace buffer of CPU %u: %s", cpu,
-			      strerror(-c->fd));
+	err = open_buffer(p, c);
+	if (err)
+		return err;
 	c->memory = calloc(1, p->page_bytes + 8);
 	return c->memory ? 0 : kt_err(-ENOMEM, "out of memory");
 }

@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Raw pages of the live ftrace source: what they say is missing before them, and what they cannot say. */
+#include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 #include <cmocka.h>
 
@@ -23,6 +26,7 @@
 static char pages_path[] = "/tmp/kt-pages.XXXXXX";
 static size_t page_bytes;
 static const char *stats;
+static int open_error, read_error;	/* as of a CPU that is not up */
 
 const char *kt_tracefs_dir(void)
 {
@@ -33,7 +37,16 @@ int kt_tracefs_open_file(struct kt_tracefs *t, const char *file, int flags)
 {
 	(void)t;
 	(void)file;
-	return open(pages_path, flags);
+	return open_error ? -open_error : open(pages_path, flags);
+}
+
+/* In place of the C library's. */
+ssize_t read(int fd, void *buf, size_t size)
+{
+	if (!read_error)
+		return syscall(SYS_read, fd, buf, size);
+	errno = read_error;
+	return -1;
 }
 
 char *kt_tracefs_read(struct kt_tracefs *t, const char *file)
@@ -142,6 +155,34 @@ static void a_gap_of_unknown_size(void **state)
 	kt_pages_close(p);
 }
 
+/* The kernel gives a CPU its buffer when it first comes up; until then there is nothing to read. */
+static void a_cpu_that_comes_up_later(void **state)
+{
+	struct heard h = { 0 };
+	struct kt_pages_sink sink = { .arg = &h, .record = on_record, .gap = on_gap };
+	struct kt_pages *p;
+
+	(void)state;
+	assert_int_equal(truncate(pages_path, 0), 0);
+	put_page(1000, false, 0, 0);
+	open_error = ENODEV;
+	assert_int_equal(kt_pages_open(NULL, 1, 0, &p), 0);
+	assert_int_equal(kt_pages_drain(p, 20000, &sink), 0);
+	open_error = 0;
+	read_error = ENODEV;
+	assert_int_equal(kt_pages_drain(p, 20000, &sink), 0);
+	assert_int_equal(h.records, 0);
+	read_error = 0;
+	assert_int_equal(kt_pages_drain(p, 20000, &sink), 0);
+	assert_int_equal(h.records, 1);
+	assert_int_equal(h.gaps, 0);
+	/* What fails in any other way is no such CPU. */
+	read_error = EIO;
+	assert_int_equal(kt_pages_drain(p, 20000, &sink), -EIO);
+	read_error = 0;
+	kt_pages_close(p);
+}
+
 static int set_up(void **state)
 {
 	int fd = mkstemp(pages_path);
@@ -162,6 +203,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_page_says_what_is_missing),
 		cmocka_unit_test(a_gap_of_unknown_size),
+		cmocka_unit_test(a_cpu_that_comes_up_later),
 	};
 
 	return cmocka_run_group_tests_name("ftrace_pages", tests, set_up, tear_down);
