@@ -9,6 +9,7 @@
 #include "ftrace_private.h"
 
 #define SOFT_TIMERS_MAX 65536
+#define SWITCH_MAPS 2		/* that the world switch of a host with CNTPOFF works out in each run */
 #define JITTER_NS 1000000	/* how far a merged trace may be out of order: a writer was interrupted */
 
 /* ---- conversion: one function per event ---- */
@@ -33,6 +34,12 @@ static int emit(struct feed *d, unsigned int kind, uint32_t who, uint8_t sub)
 	return 1;
 }
 
+/* KVM has this thread's vCPU in the guest: only where exits are recorded, too, does that end. */
+static bool in_guest(const struct feed *d)
+{
+	return d->t->in_guest && d->f->stats.by_id[KT_FT_EXIT];
+}
+
 static int on_map(struct feed *d)
 {
 	const struct kt_ftrace_rec *r = d->rec;
@@ -54,6 +61,9 @@ static int on_map(struct feed *d)
 			map->emul_vtimer = r->v[KT_FV_MAP_EV];
 		map->emul_ptimer = r->v[KT_FV_MAP_EP];
 		d->f->stats.emulated_maps += map->emul_vtimer >= 0 || map->emul_ptimer >= 0;
+	}
+	/* The world switch of hosts with CNTPOFF works out a map as well: no load. */
+	if (!d->hard && !in_guest(d)) {
 		t->load_timer[0] = map->direct_vtimer;
 		t->load_timer[1] = map->direct_ptimer;
 		t->nr_load_irqs = 0;
@@ -368,6 +378,7 @@ static int on_guest_entry(struct feed *d)
 	if (!t->own || t->own != t->bound)
 		kt_ft_own_vcpu(d->f, t, d->rec->ts_ns, &d->err);
 	t->in_guest = t->ran = true;
+	t->guest_maps = 0;
 	t->nr_load_irqs = 3;	/* what is published now is no load's */
 	d->ev->run = (struct kt_run){ .pc = d->rec->v[KT_FV_ENTRY_PC] };
 	return emit(d, KT_EV_ENTRY, kt_ft_vcpu_who(d->f, t->bound, t->tid), KT_SUB(KT_TIMER_NONE, 0));
@@ -381,6 +392,8 @@ static int on_guest_exit(struct feed *d)
 	d->f->stats.double_exit += t->ran && !t->in_guest;
 	if (!t->own)
 		kt_ft_own_vcpu(d->f, t, d->rec->ts_ns, &d->err);
+	if (t->in_guest)
+		d->f->switch_maps = t->guest_maps >= SWITCH_MAPS;
 	t->in_guest = false;
 	t->ran = true;
 	*run = kt_ftrace_exit(d->rec->v, d->rec->has);
@@ -453,6 +466,19 @@ static bool is_duplicate(const struct cpu *c, const struct kt_ftrace_rec *rec)
 	       rec->id == KT_FT_RESTORE || rec->id == KT_FT_WFX || rec->id == KT_FT_USER_EXIT;
 }
 
+/*
+ * Without flags the maps of a world switch look like those of the host interrupt's handler.
+ * But they come in each run of the host, and first: known from the run before.
+ */
+static bool is_switch_map(struct feed *d)
+{
+	if (d->rec->id != KT_FT_MAP || !d->t->in_guest)
+		return false;
+	if (d->t->guest_maps < UINT8_MAX)
+		d->t->guest_maps++;
+	return d->f->switch_maps && d->t->guest_maps <= SWITCH_MAPS;
+}
+
 /* Without flags: KVM cannot work for the vCPU between entry and exit but in an interrupt. */
 static bool in_interrupt(struct feed *d)
 {
@@ -470,6 +496,8 @@ static bool in_interrupt(struct feed *d)
 		d->f->stats.no_context++;
 	if (r->id == KT_FT_HRTIMER_EXPIRE)
 		return true;
+	if (is_switch_map(d))
+		return false;
 	if (d->c->soft && (d->c->last.id == KT_FT_HRTIMER_EXPIRE ||
 			   (r->id == KT_FT_VGIC_UPDATE && d->c->published.waiting)))
 		return true;

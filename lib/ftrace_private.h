@@ -25,6 +25,7 @@ struct thread {
 	uint32_t renewed;	/* times this id looked like another thread's */
 	uint32_t made;		/* newest vCPU that it stands for alone, as its process is not known */
 	uint8_t comm_len, save_flags, last_id;
+	uint8_t guest_maps;	/* since the entry; counted where there are no flags */
 	bool put, in_guest, ran, refused;
 	char comm[KT_COMM_LEN];
 	struct published published;
@@ -86,6 +87,7 @@ struct kt_ftrace {
 	uint64_t newest_ns;
 	uint16_t last_cpu;
 	bool merged, unordered;			/* CPUs alternate; time went back */
+	bool switch_maps;			/* the world switch works out maps: the run before had them */
 	uint32_t nr_waiting[KT_TIMER_NR];	/* loaded vCPUs whose timer may be armed */
 	uint32_t *dirty, nr_dirty;		/* room for max_vcpus */
 	struct kt_ident *rows;			/* same */

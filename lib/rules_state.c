@@ -337,6 +337,9 @@ static void on_exit(struct at *a)
 	v->exit_timed = r->esr & 2;
 	v->exit_pc = r->pc;
 	v->owe_wfx = r->code == KT_EXIT_TRAP && v->exit_ec == EC_WFX;
+	/* A map of the run before the first exit was seen may be the world switch's: no later move is under it. */
+	for (unsigned int i = 0; a->asked & 1u << KT_EV_MAP && i < nr_timers(v); i++)
+		timer_of(v, i)->map_since = false;
 	for (unsigned int i = 0; v->lr_busy && i < nr_timers(v); i++)
 		timer_of(v, i)->flushed = timer_of(v, i)->flush_fresh = false;
 }

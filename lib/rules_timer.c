@@ -281,6 +281,9 @@ void kt_step_map_first(struct at *a)
 	}
 	if (!a->r->maps_seen || a->t->regs == REGS_UNKNOWN)
 		return;
+	/* D6 breaks: a map of its own would look like the world switch's. */
+	if (a->v->in_guest == 1)
+		return;
 	/* Restored under the map that it was saved under: a trapped register access. */
 	if (a->ev->kind == KT_EV_RESTORE && a->v->map_ns && a->v->map_ns > a->v->exit_ns &&
 	    a->v->exit_code == KT_EXIT_TRAP && a->t->saved_ns >= a->v->map_ns)

@@ -579,6 +579,45 @@ static void without_flags_the_guest_run_tells(void **state)
 	kt_ftrace_free(p.f);
 }
 
+/* The world switch of a host with CNTPOFF works out two maps in each run: no load, and no handler. */
+static void maps_of_the_world_switch(void **state)
+{
+	static const char map[] = "VCPU: 0, dv: 1, dp: 0, ev: -1, ep: -1";
+	struct play p;
+
+	(void)state;
+	for (int flags = 0; flags < 2; flags++) {
+		enum kt_ftrace_ctx ctx = flags ? KT_FC_TASK : KT_FC_UNKNOWN;
+
+		play_init(&p);
+		on(&p, 0, 100);
+		load(&p, 0);
+		/* Without flags the first run teaches it. */
+		for (int run = 0; run < 3; run++) {
+			enter(&p);
+			for (int i = 0; i < 2; i++) {
+				act(&p, ctx, "kvm_get_timer_map", map);
+				if (run || flags)
+					assert_int_equal(KT_SUB_AT(p.ev.sub), KT_AT_TASK);
+			}
+			act(&p, flags ? KT_FC_HARDIRQ : ctx, "kvm_get_timer_map", map);
+			assert_int_equal(KT_SUB_AT(p.ev.sub), KT_AT_HOST_IRQ);
+			act(&p, flags ? KT_FC_HARDIRQ : ctx, "kvm_timer_update_irq", "VCPU: 0, IRQ 27, level 1");
+			assert_int_equal(KT_SUB_AT(p.ev.sub), KT_AT_HOST_IRQ);
+			leave(&p);
+		}
+		/* Of what comes between such a map and a restore no interrupt number is learnt. */
+		enter(&p);
+		act(&p, ctx, "kvm_get_timer_map", map);
+		act(&p, KT_FC_TASK, "kvm_timer_update_irq", "VCPU: 0, IRQ 30, level 0");
+		leave(&p);
+		act(&p, KT_FC_TASK, "kvm_timer_restore_state", "CTL: 0x1 CVAL: 0x10 arch_timer_ctx_index: 1");
+		act(&p, KT_FC_TASK, "kvm_timer_update_irq", "VCPU: 0, IRQ 30, level 0");
+		assert_int_equal(KT_SUB_TIMER(p.ev.sub), KT_PTIMER);
+		kt_ftrace_free(p.f);
+	}
+}
+
 static void duplicates_and_imbalance(void **state)
 {
 	struct kt_ftrace_rec r = { .id = KT_FT_ENTRY, .tid = 100, .ts_ns = 5000, .has = 1, .v = { 7 } };
@@ -651,6 +690,7 @@ int main(void)
 		cmocka_unit_test(ppis_are_learnt),
 		cmocka_unit_test(why_registers_leave),
 		cmocka_unit_test(without_flags_the_guest_run_tells),
+		cmocka_unit_test(maps_of_the_world_switch),
 		cmocka_unit_test(duplicates_and_imbalance),
 		cmocka_unit_test(a_loss_before_an_older_record),
 	};
