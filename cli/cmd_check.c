@@ -229,6 +229,8 @@ void kt_check_sum(const struct kt_check *c, struct kt_check_sum *out)
 	/* An event that came too late for its place was dropped, and left no gap. */
 	if (out->violated && (incomplete(c->session->facts) || c->session->late))
 		out->why = "the capture is not whole: what looks broken may be what is missing";
+	else if (out->violated && t->told_late)
+		out->why = "that it is another tool's was told after its events: what looks broken may be what it has not";
 	else if (out->violated)
 		out->answer = KT_ANSWER_VIOLATED;
 	else if (t->lost || c->session->late)
@@ -291,6 +293,7 @@ static int check_file(const char *path, bool live)
 		goto out;
 	}
 	c.rules = ch.rules;
+	kt_rules_facts(ch.rules);
 	kt_check_sum(&c, &sum);
 	if (!print(&c))
 		status = status_of[sum.answer];

@@ -33,9 +33,9 @@ struct kt_input {
 	struct kt_tracedat *tracedat;
 
 	struct kt_ftrace_blocks *blocks;	/* of text and trace.dat */
-	struct kt_facts *facts;
+	struct kt_facts *facts, *late;	/* known before the first event; learnt by reading on */
 	struct kt_read_status status;
-	bool told_format, ended, told_end;
+	bool told_start, ended, told_end;
 	uint64_t others, unreadable;
 };
 
@@ -153,6 +153,8 @@ static int open_ftrace(struct kt_input *in)
 	int err = kt_facts_new(&in->facts);
 
 	if (!err)
+		err = kt_facts_new(&in->late);
+	if (!err)
 		err = kt_ftrace_blocks_new(&opts, &in->blocks);
 	return err ? kt_err(err, "out of memory") : 0;
 }
@@ -216,6 +218,7 @@ void kt_input_close(struct kt_input *in)
 	kt_tracedat_close(in->tracedat);
 	kt_ftrace_blocks_free(in->blocks);
 	kt_facts_free(in->facts);
+	kt_facts_free(in->late);
 	if (in->fd >= 0)
 		close(in->fd);
 	free(in->look);
@@ -223,6 +226,19 @@ void kt_input_close(struct kt_input *in)
 }
 
 /* ---- facts ---- */
+
+/*
+ * What is known goes before the first event: whoever judges must know whose capture it is.
+ * Later only news is told.
+ */
+static void tell(struct kt_input *in, const char *key, const char *value)
+{
+	const char *told = in->told_start ? kt_facts_get(in->facts, key) : NULL;
+
+	if (told && !strcmp(told, value))
+		return;
+	(void)!kt_facts_set(in->told_start ? in->late : in->facts, key, value);
+}
 
 __attribute__((format(printf, 3, 4)))
 static void lack(struct kt_input *in, const char *name, const char *fmt, ...)
@@ -234,7 +250,7 @@ static void lack(struct kt_input *in, const char *name, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
-	(void)!kt_facts_set(in->facts, key, text);
+	tell(in, key, text);
 }
 
 static const char *text_format(unsigned int dialects)
@@ -253,9 +269,9 @@ static void read_uname(struct kt_input *in, const char *uname)
 
 	if (sscanf(uname, "Linux %63s %127s %31s", host, release, machine) != 3)
 		return;
-	(void)!kt_facts_set(in->facts, "host.name", host);
-	(void)!kt_facts_set(in->facts, "host.release", release);
-	(void)!kt_facts_set(in->facts, "host.machine", machine);
+	tell(in, "host.name", host);
+	tell(in, "host.release", release);
+	tell(in, "host.machine", machine);
 }
 
 /* Are there others of the same event that do tell?  If not it is as if it had not been recorded. */
@@ -270,15 +286,34 @@ static bool told_in_part(const struct kt_input *in)
 	return false;
 }
 
+/* As far as the text was read. */
+static void text_facts(struct kt_input *in)
+{
+	const struct kt_trace_status *s = kt_trace_text_status(in->text);
+	char cpus[16];
+
+	tell(in, "input.format", text_format(s->dialects));
+	if (s->release[0])
+		tell(in, "host.release", s->release);
+	snprintf(cpus, sizeof(cpus), "%u", s->cpus);
+	if (s->cpus)
+		tell(in, "host.cpus", cpus);
+}
+
+static void start_facts(struct kt_input *in)
+{
+	tell(in, "capture.source", "ftrace");
+	tell(in, "capture.detail", "line");
+	if (in->text)
+		text_facts(in);
+	else
+		tell(in, "input.format", "trace.dat");
+}
+
 static void text_lacks(struct kt_input *in)
 {
 	const struct kt_trace_status *s = kt_trace_text_status(in->text);
 
-	(void)!kt_facts_set(in->facts, "input.format", text_format(s->dialects));
-	if (s->release[0])
-		(void)!kt_facts_set(in->facts, "host.release", s->release);
-	if (s->cpus)
-		(void)!kt_facts_setf(in->facts, "host.cpus", "%u", s->cpus);
 	if (s->unreadable.n)
 		lack(in, "unreadable", "%" PRIu64 " lines cannot be read though they are events: these are lost; "
 		     "the first is line %" PRIu64 ": %s", s->unreadable.n, s->unreadable.first, s->unreadable.why);
@@ -342,12 +377,10 @@ static void common_lacks(struct kt_input *in)
 
 static void end_facts(struct kt_input *in)
 {
-	(void)!kt_facts_set(in->facts, "capture.source", "ftrace");
-	(void)!kt_facts_set(in->facts, "capture.detail", "line");
-	if (in->text)
+	if (in->text) {
+		text_facts(in);
 		text_lacks(in);
-	else
-		(void)!kt_facts_set(in->facts, "input.format", "trace.dat");
+	}
 	common_lacks(in);
 	in->status.closed_well = true;
 	in->status.events = kt_ftrace_blocks_events(in->blocks);
@@ -402,7 +435,7 @@ static int take_tracedat(struct kt_input *in)
 		if (!strcmp(msg.fact.key, "input.uname"))
 			read_uname(in, msg.fact.value);
 		else
-			(void)!kt_facts_set(in->facts, msg.fact.key, msg.fact.value);
+			tell(in, msg.fact.key, msg.fact.value);
 		break;
 	case KT_TD_DONE:
 		in->others = msg.done.others;
@@ -414,31 +447,39 @@ static int take_tracedat(struct kt_input *in)
 	return err ? kt_err(err, "out of memory") : 1;
 }
 
-static int next_ftrace(struct kt_input *in, struct kt_block *b)
+/* Takes records until there is a block of them, or nothing more. */
+static int fill(struct kt_input *in)
 {
 	int got = 1;
 
-	while (!kt_ftrace_blocks_ready(in->blocks)) {
-		if (in->ended) {
-			if (in->told_end)
-				return 0;
-			in->told_end = true;
-			end_facts(in);
-			*b = (struct kt_block){ .type = KT_BLOCK_FACTS, .facts = in->facts };
-			return 1;
-		}
-		do {
-			got = in->text ? take_text(in) : take_tracedat(in);
-		} while (got > 0 && !kt_ftrace_blocks_ready(in->blocks));
-		if (got < 0)
-			return got;
-		if (!got) {
-			in->ended = true;
-			if (kt_ftrace_blocks_end(in->blocks))
-				return kt_err(-ENOMEM, "out of memory");
-		}
+	while (got > 0 && !in->ended && !kt_ftrace_blocks_ready(in->blocks))
+		got = in->text ? take_text(in) : take_tracedat(in);
+	if (got || in->ended)
+		return got < 0 ? got : 0;
+	in->ended = true;
+	return kt_ftrace_blocks_end(in->blocks) ? kt_err(-ENOMEM, "out of memory") : 0;
+}
+
+static int next_ftrace(struct kt_input *in, struct kt_block *b)
+{
+	int err = fill(in);
+
+	if (err)
+		return err;
+	if (!in->told_start) {
+		start_facts(in);
+		in->told_start = true;
+		*b = (struct kt_block){ .type = KT_BLOCK_FACTS, .facts = in->facts };
+		return 1;
 	}
-	return kt_ftrace_blocks_next(in->blocks, b);
+	if (kt_ftrace_blocks_ready(in->blocks))
+		return kt_ftrace_blocks_next(in->blocks, b);
+	if (in->told_end)
+		return 0;
+	in->told_end = true;
+	end_facts(in);
+	*b = (struct kt_block){ .type = KT_BLOCK_FACTS, .facts = in->late };
+	return 1;
 }
 
 int kt_input_next(struct kt_input *in, struct kt_block *b)

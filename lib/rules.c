@@ -99,6 +99,10 @@ void kt_rules_facts(struct kt_rules *r)
 	const struct kt_facts *f = r->opts.facts;
 	const char *ns = kt_facts_get(f, "capture.attached_ns"), *whole = kt_facts_get(f, "file.whole_from_ns");
 
+	if (r->totals.events) {
+		r->totals.told_late = !r->foreign && kt_facts_get(f, "input.format");
+		return;
+	}
 	r->level_cache = fact_is(f, "kvm.level_cache", "yes");
 	r->no_level_cache = fact_is(f, "kvm.level_cache", "no");
 	r->resamples = fact_is(f, "kvm.resample_on_deactivation", "yes");

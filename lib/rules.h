@@ -85,7 +85,10 @@ struct kt_rules_opts {
 int kt_rules_new(const struct kt_rules_opts *opts, struct kt_rules **out);
 void kt_rules_free(struct kt_rules *r);
 
-/* Facts may have come since kt_rules_new: reads them again.  Called before the first event. */
+/*
+ * Facts may have come since kt_rules_new.  Before the first event they are read again.  After it
+ * nothing is judged by them: they say at most that what was judged cannot stand (told_late).
+ */
 void kt_rules_facts(struct kt_rules *r);
 
 /* Interrupt numbers, ids and the irqchip of vCPUs; beside kt_model_idents.  0 or -ENOMEM. */
@@ -106,6 +109,7 @@ struct kt_rules_totals {
 	uint64_t early;		/* of these, before all probes were on: not judged */
 	uint64_t in_gaps;	/* of these, inside a gap that may have taken others of their vCPU: not judged */
 	uint64_t lost;
+	bool told_late;		/* that kinds may be missing, behind events that were judged as if none were */
 };
 
 const struct kt_rules_totals *kt_rules_totals(const struct kt_rules *r);

@@ -76,6 +76,50 @@ like "$("$kt" timeline --steps --from 0s "$dir/tracefs.txt")" 'vtimer line +low 
 "$kt" report --strict "$dir/lost.txt" >/dev/null
 is $? 3 "a lossy text is inconclusive with --strict"
 
+# ---- the size of a capture is no part of the answer ----
+# rounds N FILE: the same again and again, a millisecond later each time
+rounds() {
+	awk -v n="$1" '{ line[NR] = $0 }
+		END {
+			for (r = 0; r < n; r++)
+				for (i = 1; i <= NR; i++) {
+					if (line[i] ~ /^#/) {
+						if (!r)
+							print line[i]
+						continue
+					}
+					match(line[i], /[0-9]+\.[0-9]+: /)
+					split(substr(line[i], RSTART, RLENGTH - 2), at, ".")
+					us = at[1] * 1000000 + at[2] + r * 1000
+					printf "%s%d.%06d%s\n", substr(line[i], 1, RSTART - 1), us / 1000000, us % 1000000,
+						substr(line[i], RSTART + RLENGTH - 2)
+				}
+		}' "$2"
+}
+# The status of check, and each rule with its verdict.
+answer() {
+	"$kt" check --json "$1" >"$tmp/json" 2>&1
+	echo "status $?"
+	grep -oE '"(id|verdict)":"[^"]*"' "$tmp/json"
+}
+answer "$dir/levels-not-recorded.txt" >"$tmp/once"
+like "$(cat "$tmp/once")" '"verdict":"inconclusive"' "levels were not recorded: no rule that rests on them is decided"
+unlike "$(cat "$tmp/once")" '"verdict":"violated"' "nor is one called broken"
+for n in 100 10000; do
+	rounds $n "$dir/levels-not-recorded.txt" >"$tmp/rounds"
+	answer "$tmp/rounds" | diff -u "$tmp/once" - >"$tmp/diff"
+	ok $? "$n rounds of it: the same answer" "$(cat "$tmp/diff")"
+done
+# A dump of before told it last.  Too late to be judged by, it can still say that nothing is proven.
+"$kt" dump "$tmp/rounds" >"$tmp/first.events"
+{ grep -v '^fact' "$tmp/first.events"; grep '^fact' "$tmp/first.events"; } >"$tmp/last.events"
+"$kt" check "$tmp/last.events" >"$tmp/log" 2>&1
+is $? 3 "what it is told behind its events: what looks broken may be what it has not" "$(cat "$tmp/log")"
+for trace in "$dir"/*.txt; do
+	"$kt" dump "$trace" | awk '/^fact input\.format=/ { told = 1 } /^[0-9]/ { exit !told }'
+	ok $? "$(basename "$trace" .txt): its format is told before its first event"
+done
+
 # ---- what cannot be read: events are lost, talk is not ----
 # statuses WANTED NAME FILE: of check, doctor and report --strict
 statuses() {

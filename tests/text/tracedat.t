@@ -25,6 +25,8 @@ cpu 1
 EOF
 "$kt" report "$tmp/whole.dat" 2>&1 | grep -q 'built without' && skip_all "built without libtracecmd"
 like "$(report whole)" 'events: 6 on 2 CPUs; lost 0;' "a trace.dat is read"
+"$kt" dump "$tmp/whole.dat" | awk '/^fact input\.format=/ { told = 1 } /^[0-9]/ { exit !told }'
+ok $? "its format is told before its first event"
 
 # ---- through a pipe ----
 "$kt" report "$tmp/whole.dat" >"$tmp/file" 2>&1
