@@ -183,18 +183,25 @@ $(O)/lab/guest.bin: $(GUEST_SRC) $(wildcard tests/lab/guest/*.h tests/lab/guest/
 # ---- tests ----
 
 UNIT := $(patsubst tests/unit/%.c,$(O)/unit/%,$(wildcard tests/unit/test_*.c))
+ifneq ($(WITH_BPF),1)
+UNIT := $(filter-out $(O)/unit/test_core,$(UNIT))
+endif
 # What the unit tests take from cli/.
 UNIT_CLI := $(patsubst %,$(O)/obj/cli/%.o,ring escape sandbox tracedat tracedat_none)
 $(O)/unit/%: $(O)/obj/tests/unit/%.o $(UNIT_CLI) $(O)/libkt.a
 	$(call msg,LD,$@)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) -lcmocka -lm
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(filter-out %.bpf.o,$(filter %.o,$^)) $(filter %.a,$^) -lcmocka -lm $(UNIT_LIBS)
 
 # Its capture is its own.
 $(O)/unit/test_recorder: $(O)/obj/cli/recorder.o $(O)/obj/cli/host.o
 
 # Its tracefs is a folder of files.
 $(O)/unit/test_ftrace_pages: $(O)/obj/cli/ftrace_pages.o
+
+# It reads our BPF object, and the kernels of the lab where they are.
+$(O)/unit/test_core: $(O)/bpf/kvmtimer.bpf.o
+$(O)/unit/test_core: private UNIT_LIBS = -lbpf -lelf -lz
 
 unit: $(UNIT)
 
