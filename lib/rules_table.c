@@ -197,7 +197,7 @@ const struct rule_row kt_rule_rows[] = {
   K(LR), kt_step_enable_resample },
 { { "D6", "host-side", "S2",
     "KVM moves timers, publishes, flushes and leaves for user space only while the guest is not running, and leaves with the timers saved.",
-    ANY, "without a vgic the sync publishes just before kvm_exit", 0 },
+    ANY, "without a vgic the sync publishes just before kvm_exit; with CNTPOFF the world switch works out the map again", 0 },
   K(UPDATE_IRQ) | K(VGIC_UPDATE) | K(MAP) | K(SAVE) | K(RESTORE) | K(EMULATE) | K(USER_EXIT) | K(WFX) | K(WAKEUP) | K(LR), kt_step_host_side, .context = IN_TASK,
   .rests = K(SAVE) | K(RESTORE) | K(MAP) | K(ENTRY) | K(EXIT) },
 { { "D7", "put-reason", "S2",
