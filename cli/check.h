@@ -4,35 +4,20 @@
 
 #include <stdio.h>
 
-#include "rules.h"
-#include "session.h"
+#include "verdict.h"
 
 /* A recording judged: what the renderers of check get. */
 struct kt_check {
 	const char *path;		/* can be read again; NULL: not (live) */
 	const struct kt_session *session;
 	const struct kt_rules *rules;
+	const struct kt_check_sum *sum;	/* the answer */
 	uint64_t only;			/* bit per rule; 0 = all */
 	unsigned int examples;		/* violations shown per rule */
 	bool ascii;
 	unsigned int width;
 };
 
-/* The answer as a whole. */
-enum kt_answer {
-	KT_ANSWER_CONFORMS,		/* status 0 */
-	KT_ANSWER_VIOLATED,		/* status 2 */
-	KT_ANSWER_INCONCLUSIVE,		/* status 3: lost, cut, or nothing exercised */
-};
-
-struct kt_check_sum {
-	enum kt_answer answer;
-	unsigned int exercised, violated, late, legal, inconclusive, not_applicable;
-	const char *why;		/* of an inconclusive answer */
-};
-
-bool kt_check_wanted(const struct kt_check *c, size_t rule);
-void kt_check_sum(const struct kt_check *c, struct kt_check_sum *out);
 /* "VM 1 (name) vCPU 0 vtimer" into one of a few rotating buffers. */
 const char *kt_check_where(const struct kt_check *c, const struct kt_violation *v);
 

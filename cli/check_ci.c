@@ -9,17 +9,14 @@ static size_t nr_wanted(const struct kt_check *c)
 	size_t n = 0;
 
 	for (size_t i = 0; i < kt_rule_nr(); i++)
-		n += kt_check_wanted(c, i);
+		n += kt_check_wanted(c->only, i);
 	return n;
 }
 
 /* An answer that is no rule's: loss, a cut file. */
 static const char *undecided(const struct kt_check *c)
 {
-	struct kt_check_sum sum;
-
-	kt_check_sum(c, &sum);
-	return sum.answer == KT_ANSWER_INCONCLUSIVE ? sum.why : NULL;
+	return c->sum->answer == KT_ANSWER_INCONCLUSIVE ? c->sum->why : NULL;
 }
 
 void kt_check_tap(const struct kt_check *c)
@@ -34,7 +31,7 @@ void kt_check_tap(const struct kt_check *c)
 	for (size_t i = 0; i < kt_rule_nr(); i++) {
 		const struct kt_rule *rule = kt_rule(i);
 
-		if (!kt_check_wanted(c, i))
+		if (!kt_check_wanted(c->only, i))
 			continue;
 		kt_rules_result(c->rules, i, &r);
 		printf("%s %u - %s %s", r.violated ? "not ok" : "ok", ++n, rule->id, rule->name);
@@ -90,12 +87,10 @@ static void junit_case(const struct kt_check *c, size_t i)
 void kt_check_junit(const struct kt_check *c)
 {
 	const char *why = undecided(c);
-	struct kt_check_sum sum;
 
-	kt_check_sum(c, &sum);
 	printf("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"
 	       "<testsuite name=\"kvmtimer-trace check\" tests=\"%zu\" failures=\"%u\" errors=\"%u\" skipped=\"%u\">\n",
-	       nr_wanted(c) + 1, sum.violated, why != NULL, sum.inconclusive + sum.not_applicable);
+	       nr_wanted(c) + 1, c->sum->violated, why != NULL, c->sum->inconclusive + c->sum->not_applicable);
 	printf("  <testcase classname=\"kvmtimer\" name=\"the recording is whole\">");
 	if (why) {
 		printf("<error message=\"");
@@ -104,7 +99,7 @@ void kt_check_junit(const struct kt_check *c)
 	}
 	printf("</testcase>\n");
 	for (size_t i = 0; i < kt_rule_nr(); i++)
-		if (kt_check_wanted(c, i))
+		if (kt_check_wanted(c->only, i))
 			junit_case(c, i);
 	printf("</testsuite>\n");
 }

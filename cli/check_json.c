@@ -51,19 +51,17 @@ int kt_check_json(const struct kt_check *c)
 	static const char *const answers[] = { "conforms", "violated", "inconclusive" };
 	const struct kt_rules_totals *t = kt_rules_totals(c->rules);
 	json_object *o = kt_json_new("check"), *rules = json_object_new_array();
-	struct kt_check_sum sum;
 
-	kt_check_sum(c, &sum);
-	kt_json_text(o, "answer", answers[sum.answer]);
-	if (sum.why)
-		kt_json_text(o, "why", sum.why);
-	kt_json_u64(o, "rules_exercised", sum.exercised);
-	kt_json_u64(o, "rules_violated", sum.violated);
+	kt_json_text(o, "answer", answers[c->sum->answer]);
+	if (c->sum->why)
+		kt_json_text(o, "why", c->sum->why);
+	kt_json_u64(o, "rules_exercised", c->sum->exercised);
+	kt_json_u64(o, "rules_violated", c->sum->violated);
 	kt_json_u64(o, "events_judged", t->events - t->nobody - t->early);
 	kt_json_u64(o, "events_unattributed", t->nobody);
 	kt_json_u64(o, "lost", t->lost);
 	for (size_t i = 0; i < kt_rule_nr(); i++)
-		if (kt_check_wanted(c, i))
+		if (kt_check_wanted(c->only, i))
 			json_object_array_add(rules, rule_json(c, i));
 	json_object_object_add(o, "rules", rules);
 	json_object_object_add(o, "facts", kt_json_facts(c->session->facts));

@@ -28,9 +28,10 @@ const char *kt_check_where(const struct kt_check *c, const struct kt_violation *
 	return buf;
 }
 
-static void print_answer(const struct kt_check *c, const struct kt_check_sum *s)
+static void print_answer(const struct kt_check *c)
 {
 	const struct kt_rules_totals *t = kt_rules_totals(c->rules);
+	const struct kt_check_sum *s = c->sum;
 	const char *key, *value;
 
 	switch (s->answer) {
@@ -79,7 +80,7 @@ static void print_table(const struct kt_check *c)
 	printf("\n%-4s%-22s%-3s%-15s%11s\n", "", "rule", "", "verdict", "times");
 	for (size_t i = 0; i < kt_rule_nr(); i++) {
 		kt_rules_result(c->rules, i, &r);
-		if (kt_check_wanted(c, i) && r.exercised)
+		if (kt_check_wanted(c->only, i) && r.exercised)
 			print_row(kt_rule(i), &r);
 	}
 }
@@ -94,13 +95,13 @@ static void print_undecided(const struct kt_check *c)
 		unsigned int column;
 
 		kt_rules_result(c->rules, i, &r);
-		if (!kt_check_wanted(c, i) || r.exercised || said >> i & 1)
+		if (!kt_check_wanted(c->only, i) || r.exercised || said >> i & 1)
 			continue;
 		printf("\n%s: %s\n ", kt_verdict_name(r.verdict), r.why);
 		column = 1;
 		for (size_t k = i; k < kt_rule_nr(); k++) {
 			kt_rules_result(c->rules, k, &other);
-			if (!kt_check_wanted(c, k) || other.exercised || strcmp(other.why, r.why))
+			if (!kt_check_wanted(c->only, k) || other.exercised || strcmp(other.why, r.why))
 				continue;
 			said |= 1ull << k;
 			if (column + strlen(kt_rule(k)->id) + strlen(kt_rule(k)->name) + 2 > 71) {
@@ -150,14 +151,12 @@ static void print_violation(const struct kt_check *c, const struct kt_violation 
 void kt_check_text(const struct kt_check *c)
 {
 	const struct kt_violation *v;
-	struct kt_check_sum sum;
 
-	kt_check_sum(c, &sum);
-	print_answer(c, &sum);
+	print_answer(c);
 	print_table(c);
 	print_undecided(c);
 	for (size_t i = 0; i < kt_rule_nr(); i++) {
-		size_t n = kt_check_wanted(c, i) ? kt_rules_violations(c->rules, i, &v) : 0;
+		size_t n = kt_check_wanted(c->only, i) ? kt_rules_violations(c->rules, i, &v) : 0;
 
 		for (size_t k = 0; k < n && k < c->examples; k++)
 			print_violation(c, &v[k]);

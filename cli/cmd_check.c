@@ -89,10 +89,7 @@ static const struct kt_option options[] = {
 };
 
 struct checking {
-	struct kt_rules *rules;
-	struct kt_model *model;
-	struct kt_session *session;
-	bool started;
+	struct kt_judging judging;
 
 	/* on a running host */
 	unsigned int said;
@@ -112,7 +109,7 @@ static void save(struct checking *c)
 
 	c->pending = 0;
 	snprintf(path, sizeof(path), "violation-%s.data", rule->id);
-	if (kt_window_write(c->window, path, c->session->facts))
+	if (kt_window_write(c->window, path, c->judging.session->facts))
 		return;
 	fprintf(stderr, "kvmtimer-trace: %s %s broken: saved what surrounds it in %s\n", rule->id, rule->name,
 		path);
@@ -138,24 +135,9 @@ static void on_violation(void *arg, const struct kt_violation *v)
 		kt_live_stop_soon();
 }
 
-static void ready(void *arg, struct kt_model *model)
-{
-	((struct checking *)arg)->model = model;
-}
-
-static int start(struct checking *c)
-{
-	struct kt_rules_opts ro = { .model = c->model, .facts = c->session->facts,
-				    .violation = on_violation, .arg = c };
-
-	return c->rules ? 0 : kt_rules_new(&ro, &c->rules);
-}
-
-/* Identities may come before the first event, and again with news about a vCPU. */
 static int block(void *arg, const struct kt_block *b)
 {
 	struct checking *c = arg;
-	int err;
 
 	if (c->window && kt_window_block(c->window, b))
 		return -ENOMEM;
@@ -163,87 +145,20 @@ static int block(void *arg, const struct kt_block *b)
 	if (c->window && b->type == KT_BLOCK_FACTS && !c->said++)
 		fprintf(stderr, "kvmtimer-trace: judging%s\n",
 			opt.duration_ns ? "" : " until interrupted");
-	if (b->type != KT_BLOCK_IDENT)
-		return 0;
-	err = start(c);
-	return err ? err : kt_rules_idents(c->rules, b->idents, b->n);
+	return kt_judging_block(&c->judging, b);
 }
 
 static int feed(void *arg, const struct kt_event *ev, size_t n)
 {
 	struct checking *c = arg;
-	int err = start(c);
+	int err;
 
-	if (err)
-		return err;
-	if (!c->started)
-		kt_rules_facts(c->rules);
-	c->started = true;
 	if (c->window)
 		kt_window_feed(c->window, ev, n);
-	err = kt_rules_feed(c->rules, ev, n);
+	err = kt_judging_feed(&c->judging, ev, n);
 	if (c->pending && ev[n - 1].ts_ns >= c->write_ns)
 		save(c);
 	return err;
-}
-
-/* ---- the answer ---- */
-
-bool kt_check_wanted(const struct kt_check *c, size_t rule)
-{
-	return !c->only || c->only >> rule & 1;
-}
-
-/* Another tool's capture of which the reader found that records are missing. */
-static bool incomplete(const struct kt_facts *f)
-{
-	static const char *const lacks[] = {
-		"input.lack.unbalanced", "input.lack.unreadable", "input.lack.told-in-part",
-		"input.lack.overwritten", "input.lack.records", "input.lack.buffers",
-	};
-
-	for (size_t i = 0; i < sizeof(lacks) / sizeof(lacks[0]); i++)
-		if (kt_facts_get(f, lacks[i]))
-			return true;
-	return false;
-}
-
-void kt_check_sum(const struct kt_check *c, struct kt_check_sum *out)
-{
-	const struct kt_rules_totals *t = kt_rules_totals(c->rules);
-	struct kt_rule_result r;
-
-	memset(out, 0, sizeof(*out));
-	for (size_t i = 0; i < kt_rule_nr(); i++) {
-		if (!kt_check_wanted(c, i))
-			continue;
-		kt_rules_result(c->rules, i, &r);
-		out->exercised += r.exercised != 0;
-		out->violated += r.verdict == KT_VERDICT_VIOLATED;
-		out->late += r.verdict == KT_VERDICT_LATE;
-		out->legal += r.verdict == KT_VERDICT_LEGAL_SPURIOUS;
-		out->inconclusive += r.verdict == KT_VERDICT_INCONCLUSIVE;
-		out->not_applicable += r.verdict == KT_VERDICT_NOT_APPLICABLE;
-	}
-	out->answer = KT_ANSWER_INCONCLUSIVE;
-	/* An event that came too late for its place was dropped, and left no gap. */
-	if (out->violated && (incomplete(c->session->facts) || c->session->late))
-		out->why = "the capture is not whole: what looks broken may be what is missing";
-	else if (out->violated && t->told_late)
-		out->why = "that it is another tool's was told after its events: what looks broken may be what it has not";
-	else if (out->violated)
-		out->answer = KT_ANSWER_VIOLATED;
-	else if (t->lost || c->session->late)
-		out->why = "events were lost";
-	else if (c->session->status.bad_blocks)
-		out->why = "parts of the file are damaged";
-	else if (c->session->status.cut || !c->session->status.closed_well ||
-		 kt_facts_get(c->session->facts, "stop.cut"))
-		out->why = "the recording was cut off";
-	else if (!out->exercised)
-		out->why = "nothing in it puts a rule to the test";
-	else
-		out->answer = KT_ANSWER_CONFORMS;
 }
 
 static int print(const struct kt_check *c)
@@ -266,12 +181,11 @@ static int check_file(const char *path, bool live)
 {
 	static const int status_of[] = { KT_EXIT_OK, KT_EXIT_VIOLATION, KT_EXIT_INCONCLUSIVE };
 	struct kt_session session;
-	struct checking ch = { .session = &session };
-	struct kt_session_opts so = { .path = path, .ready = ready, .block = block, .feed = feed,
-				      .arg = &ch };
-	struct kt_check c = { .path = path, .session = &session, .only = opt.only,
-			      .examples = opt.examples, .ascii = opt.ascii, .width = opt.width };
+	struct checking ch = { .judging = { .session = &session, .violation = on_violation, .arg = &ch } };
+	struct kt_session_opts so = { .path = path, .block = block, .feed = feed, .arg = &ch };
 	struct kt_check_sum sum;
+	struct kt_check c = { .path = path, .session = &session, .sum = &sum, .only = opt.only,
+			      .examples = opt.examples, .ascii = opt.ascii, .width = opt.width };
 	int status = KT_EXIT_FAILED;
 
 	if (live) {
@@ -283,23 +197,23 @@ static int check_file(const char *path, bool live)
 	}
 	if (kt_session_read(&so, &session)) {
 		kt_window_free(ch.window);
-		kt_rules_free(ch.rules);
+		kt_rules_free(ch.judging.rules);
 		return KT_EXIT_FAILED;
 	}
 	if (ch.pending)
 		save(&ch);
-	if (start(&ch)) {
+	if (kt_judging_start(&ch.judging)) {
 		(void)!kt_err(-ENOMEM, "out of memory");
 		goto out;
 	}
-	c.rules = ch.rules;
-	kt_rules_facts(ch.rules);
-	kt_check_sum(&c, &sum);
+	c.rules = ch.judging.rules;
+	kt_rules_facts(ch.judging.rules);
+	kt_check_sum(&session, c.rules, opt.only, &sum);
 	if (!print(&c))
 		status = status_of[sum.answer];
 out:
 	kt_window_free(ch.window);
-	kt_rules_free(ch.rules);
+	kt_rules_free(ch.judging.rules);
 	kt_session_free(&session);
 	return status;
 }
