@@ -208,8 +208,8 @@ unit: $(UNIT)
 export KT_BUILD = $(abspath $(O))
 
 # Everything that needs no lab.
-check: all unit $(O)/walk $(O)/synth check-headers docs-check
-	$(Q)scripts/run-tests $(UNIT) tests/golden/*.t tests/check/*.t tests/text/*.t tests/cli/*.t tests/machine/*.t tests/kernel-patch/*.t
+check: all unit $(O)/walk $(O)/synth $(O)/lossy check-headers docs-check
+	$(Q)scripts/run-tests $(UNIT) tests/golden/*.t tests/check/*.t tests/text/*.t tests/cli/*.t tests/machine/*.t tests/lossy/*.t tests/kernel-patch/*.t
 
 # All orders of steps of the reference machine, by SPIN; KT_PROOF_DEPTH=16 looks further.
 proof: all $(O)/walk
@@ -223,8 +223,8 @@ test:
 	$(Q)scripts/deps build test lab
 	$(Q)$(MAKE) --no-print-directory test-all
 
-test-all: all unit $(O)/walk $(O)/synth $(O)/mutate arm64 check-headers docs-check fuzzers
-	$(Q)scripts/run-tests $(UNIT) tests/golden/*.t tests/check/*.t tests/text/*.t tests/cli/*.t tests/machine/*.t tests/kernel-patch/*.t tests/build/*.t tests/proof/*.t tests/fuzz/*.t tests/lab/*.t
+test-all: all unit $(O)/walk $(O)/synth $(O)/mutate $(O)/lossy arm64 check-headers docs-check fuzzers
+	$(Q)scripts/run-tests $(UNIT) tests/golden/*.t tests/check/*.t tests/text/*.t tests/cli/*.t tests/machine/*.t tests/lossy/*.t tests/kernel-patch/*.t tests/build/*.t tests/proof/*.t tests/fuzz/*.t tests/lab/*.t
 
 # Builds the tool several times over, so it is not part of check.
 build-test:
@@ -287,7 +287,7 @@ man: $(MAN)
 
 lint: $(SKELETONS)
 	$(Q)shellcheck -x -e SC1091,SC2016,SC2034,SC2154 scripts/lab scripts/deps scripts/demo scripts/fuzz scripts/cover scripts/kernel-test scripts/check-quality scripts/bench-* scripts/completion.bash \
-		.ci/run kernel-patch/check tests/lib.sh tests/cli/*.t tests/lab/*.t tests/golden/*.t tests/check/*.t tests/text/*.t tests/machine/*.t tests/kernel-patch/*.t tests/build/*.t tests/proof/*.t
+		.ci/run kernel-patch/check tests/lib.sh tests/cli/*.t tests/lab/*.t tests/golden/*.t tests/check/*.t tests/text/*.t tests/machine/*.t tests/lossy/*.t tests/kernel-patch/*.t tests/build/*.t tests/proof/*.t
 	$(Q)cppcheck --quiet --std=c11 --error-exitcode=1 --enable=warning,portability --inline-suppr \
 		--suppress=missingIncludeSystem -Iinclude -Ilib -Icli -DKT_WITH_BPF=1 -DKT_WITH_FTRACE=1 '-DKT_VERSION="x"' lib cli
 	$(Q)clang-tidy --quiet $(LIB_SRC) $(filter-out cli/source_bpf.c,$(CLI_SRC)) -- -std=gnu11 -Iinclude -Ilib -Icli -isystem $(O)/bpf \
@@ -337,6 +337,12 @@ $(O)/tracedat-seed: tests/fuzz/tracedat_seed.c $(O)/libkt.a
 $(O)/mutate: tests/mutate/mutate.c $(O)/libkt.a
 	$(call msg,LD,$@)
 	$(Q)$(CC) $(filter-out -MMD -MP,$(BASE_CFLAGS)) $(CFLAGS) -o $@ $^ -lm
+
+# Recordings cut and lossy in thousands of ways, each judged: usage at the top of lossy.c.
+LOSSY_CLI := $(patsubst %,$(O)/obj/cli/%.o,verdict session source_file sandbox tracedat tracedat_none)
+$(O)/lossy: $(O)/obj/tests/lossy/lossy.o $(O)/obj/tests/lossy/recording.o $(LOSSY_CLI) $(O)/libkt.a $(O)/made/link
+	$(call msg,LD,$@)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o %.a,$^) -lm
 
 # Many runs of the reference machine as recordings: usage at the top of walk.c.
 $(O)/walk: tests/machine/walk.c $(O)/libkt.a
