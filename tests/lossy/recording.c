@@ -235,11 +235,7 @@ static uint64_t newest_ns(const struct recording *r)
 
 static void find_passes(struct recording *r)
 {
-	size_t marks = 0;
-
-	for (size_t i = 0; i < r->nr_pieces; i++)
-		marks += r->piece[i].type == KT_BLOCK_MARK;
-	if (marks < 3)
+	if (r->nr_strands == 1 && r->strand[0].number == KT_STREAM_SIDE)
 		lay_out_anew(r);
 	for (size_t i = 0; i < r->nr_pieces; i++)
 		if (r->piece[i].type == KT_BLOCK_MARK)

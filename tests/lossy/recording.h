@@ -51,9 +51,9 @@ void die(const char *what, int err);
 void *grown(void *array, size_t n, size_t *max, size_t size);
 
 /*
- * Reads a recording or a story.  What has no passes of a recorder (a story, a run of the
- * reference machine) is laid out as one would have written it, with a pass for every
- * 32 events.  scratch: a file that may be overwritten.
+ * Reads a recording or a story.  What no recorder wrote (a story, runs of the reference machine)
+ * has all its events in one stream: it is laid out as a recorder would have written it, with a
+ * pass for every 32 events.  scratch: a file that may be overwritten.
  */
 void recording_read(struct recording *r, const char *path, const char *scratch);
 void recording_free(struct recording *r);
