@@ -203,7 +203,7 @@ void kt_step_one_loaded(struct at *a)
 
 	switch (a->ev->kind) {
 	case KT_EV_RESTORE:
-		if (other && other != a->v && other->loaded)
+		if (other && other != a->v && other->loaded && other->pcpu == a->ev->pcpu)
 			kt_broke(a, other->entry_ns, "loaded on a CPU where another vCPU still is");
 		else if (other)
 			held(a);
