@@ -120,6 +120,7 @@ void kt_rules_facts(struct kt_rules *r)
 			r->captured |= 1u << kind;
 		r->partial |= how != NULL;
 	}
+	r->maps_seen |= r->captured >> KT_EV_MAP & 1;
 	r->foreign = kt_facts_get(f, "input.format") != NULL;
 	r->partial |= r->foreign;
 	r->attached_ns = ns ? strtoull(ns, NULL, 10) : 0;

@@ -162,6 +162,7 @@ struct kt_rules {
 	bool foreign;			/* another tool's: what it has not is not known to have been absent */
 	bool partial;			/* kinds may be missing though they happened */
 	bool level_cache, no_level_cache, resamples, no_resamples;
+	bool no_maps;			/* timers move without a map */
 	bool maps_seen, wires_seen, irqchips_seen, lrs_seen, clocks_known, vgic_updates_seen;
 	struct { uint32_t who, index; } cache[256];
 	struct kt_gaps gaps;

@@ -127,12 +127,19 @@ static void on_update(struct at *a)
 	}
 }
 
+/* Two moves of one timer with no map between them: this kernel has none (before 5.2), or nobody watched. */
+static void miss_map(struct at *a, enum regs_where from)
+{
+	a->r->no_maps |= a->t->regs == from && !a->t->map_since;
+}
+
 static void on_save(struct at *a)
 {
 	const struct kt_regs *r = &a->ev->regs;
 	struct rule_vcpu *v = a->v;
 	struct rule_timer *t = a->t;
 
+	miss_map(a, REGS_LOADED);
 	check_offset(v, t, r->offset_gen);
 	t->saved_ctl = t->ctl = r->ctl;
 	t->saved_cval_ticks = t->cval_ticks = r->cval_ticks;
@@ -183,6 +190,7 @@ static void on_restore(struct at *a)
 	const struct kt_regs *r = &a->ev->regs;
 	struct rule_timer *t = a->t;
 
+	miss_map(a, REGS_SAVED);
 	check_offset(a->v, t, r->offset_gen);
 	t->same_regs = t->saved_known && r->ctl == t->saved_ctl &&
 		       r->cval_ticks == t->saved_cval_ticks && r->offset_gen == t->saved_offset_gen;

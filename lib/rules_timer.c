@@ -13,7 +13,7 @@ void kt_step_change_only(struct at *a)
 {
 	bool emulated = a->t->role == ROLE_EMULATED && a->t->just_evaluated && a->r->level_cache;
 	/* No timer map is a kernel before 5.2, or a capture without its tracepoint. */
-	bool by_state = !a->r->maps_seen && !a->r->foreign && a->v->ran && !a->v->reset_ns;
+	bool by_state = a->r->no_maps && !a->r->maps_seen && !a->r->foreign && a->v->ran && !a->v->reset_ns;
 
 	if (context(a->ev) != KT_AT_TASK)
 		return;
