@@ -124,6 +124,7 @@ void kt_rules_facts(struct kt_rules *r)
 	r->foreign = kt_facts_get(f, "input.format") != NULL;
 	r->partial |= r->foreign;
 	r->attached_ns = ns ? strtoull(ns, NULL, 10) : 0;
+	r->goes_on = whole != NULL;
 	/* The file goes on where a full one was closed: some of what is older is there. */
 	if (whole && strtoull(whole, NULL, 10) > r->attached_ns)
 		r->attached_ns = strtoull(whole, NULL, 10);
@@ -174,7 +175,7 @@ static int grow(struct kt_rules *r, uint32_t want)
 		return -ENOMEM;
 	memset(bigger + r->nr_vcpus, 0, (nr - r->nr_vcpus) * sizeof(*bigger));
 	for (uint32_t i = r->nr_vcpus; i < nr; i++)
-		kt_rules_forget(&bigger[i]);
+		(r->goes_on ? kt_rules_interrupt : kt_rules_forget)(&bigger[i]);
 	r->vcpu = bigger;
 	r->nr_vcpus = nr;
 	return 0;
@@ -300,7 +301,7 @@ static bool in_gap(struct kt_rules *r, struct rule_vcpu *v, uint64_t ts_ns)
 	if (v->void_until_ns && ts_ns <= v->void_until_ns)
 		return true;
 	if (v->void_until_ns)
-		kt_rules_forget(v);
+		kt_rules_interrupt(v);
 	until_ns = kt_gaps_at(&r->gaps, ts_ns) ? kt_gaps_until_ns(&r->gaps, ts_ns, place_of(v)) : 0;
 	if (until_ns)
 		void_vcpu(r, v, until_ns);

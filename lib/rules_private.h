@@ -159,6 +159,7 @@ struct kt_rules {
 	uint64_t attached_ns, voided;
 	/* what the recording can show */
 	uint32_t captured;		/* kinds that are recorded, bit per enum kt_kind: absence means something */
+	bool goes_on;			/* where another file was full: its vCPUs are not new */
 	bool foreign;			/* another tool's: what it has not is not known to have been absent */
 	bool partial;			/* kinds may be missing though they happened */
 	bool level_cache, no_level_cache, resamples, no_resamples;
@@ -332,6 +333,7 @@ static inline bool is_missing(const struct at *a, uint64_t due_ns)
 /* State after the event: rules_state.c. */
 void kt_rules_advance(struct at *a);
 void kt_rules_forget(struct rule_vcpu *v);
+void kt_rules_interrupt(struct rule_vcpu *v);
 void kt_rules_unknown(struct rule_timer *t);
 
 /* Step functions, by the file that has them. */

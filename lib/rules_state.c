@@ -46,6 +46,18 @@ void kt_rules_forget(struct rule_vcpu *v)
 		forget_timer(timer_of(v, i));
 }
 
+/*
+ * It was seen before, or may have been, and something is missing: a put by preemption, too,
+ * perhaps.  Until the next entry what it tells may be of before that put.
+ */
+void kt_rules_interrupt(struct rule_vcpu *v)
+{
+	kt_rules_forget(v);
+	v->preempted = true;
+	for (unsigned int i = 0; i < nr_timers(v); i++)
+		timer_of(v, i)->cut_short = true;
+}
+
 /* After a gap registers say whether the newest offset told is the one in force, or another went by. */
 static void check_offset(const struct rule_vcpu *v, struct rule_timer *t, uint32_t offset_gen)
 {

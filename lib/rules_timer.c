@@ -217,7 +217,7 @@ static bool deadline_agrees(const struct at *a, bool level, uint64_t told_ns, ui
 {
 	if (level)
 		return deadline_ns < told_ns + CLOCK_SLACK_NS;
-	return deadline_ns + CLOCK_SLACK_NS > (a->r->maps_seen ? a->v->map_ns : told_ns);
+	return deadline_ns + CLOCK_SLACK_NS > (a->r->no_maps && !a->r->maps_seen ? told_ns : a->v->map_ns);
 }
 
 static uint64_t restore_deadline(const struct at *a)
