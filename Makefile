@@ -209,14 +209,14 @@ export KT_BUILD = $(abspath $(O))
 
 # Everything that needs no lab.
 check: all unit $(O)/walk $(O)/synth $(O)/lossy check-headers docs-check
-	$(Q)scripts/run-tests $(UNIT) tests/golden/*.t tests/check/*.t tests/text/*.t tests/cli/*.t tests/machine/*.t tests/lossy/*.t tests/kernel-patch/*.t
+	$(Q)scripts/run-tests $(UNIT) tests/golden/*.t tests/check/*.t tests/text/*.t tests/cli/*.t tests/machine/*.t tests/lossy/lossy.t tests/kernel-patch/*.t
 
 # All orders of steps of the reference machine, by SPIN; KT_PROOF_DEPTH=16 looks further.
 proof: all $(O)/walk
 	$(Q)scripts/deps test
 	$(Q)bash tests/proof/proof.t
 
-lab-test: all arm64 $(O)/mutate
+lab-test: all arm64 $(O)/mutate $(O)/lossy
 	$(Q)scripts/run-tests tests/lab/*.t
 
 test: 
@@ -224,7 +224,7 @@ test:
 	$(Q)$(MAKE) --no-print-directory test-all
 
 test-all: all unit $(O)/walk $(O)/synth $(O)/mutate $(O)/lossy arm64 check-headers docs-check fuzzers
-	$(Q)scripts/run-tests $(UNIT) tests/golden/*.t tests/check/*.t tests/text/*.t tests/cli/*.t tests/machine/*.t tests/lossy/*.t tests/kernel-patch/*.t tests/build/*.t tests/proof/*.t tests/fuzz/*.t tests/lab/*.t
+	$(Q)scripts/run-tests $(UNIT) tests/golden/*.t tests/check/*.t tests/text/*.t tests/cli/*.t tests/machine/*.t tests/lossy/lossy.t tests/kernel-patch/*.t tests/build/*.t tests/proof/*.t tests/fuzz/*.t tests/lab/*.t
 
 # Builds the tool several times over, so it is not part of check.
 build-test:

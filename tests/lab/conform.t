@@ -72,4 +72,8 @@ for detail in lr:94 line:85; do
 	[ "${caught:-0}" -ge "${detail#*:}" ]
 	ok $? "mutations, detail ${detail%:*}: $(tail -n 1 "$tmp/mutate")" "$(cat "$tmp/mutate")"
 done
+
+# The same recordings with parts missing: usage at the top of tests/lossy/lossy.c.
+"$build/lossy" -n "$([ -n "${KT_SOAK-}" ] && echo 1000 || echo 50)" "${files[@]}" >"$tmp/lossy"
+ok $? "cut, lossy, rotated: $(grep -c ' judged' "$tmp/lossy") times, none violated" "$(grep -v ' 0 failed' "$tmp/lossy")"
 done_testing

@@ -4,7 +4,7 @@
  * them thousands of times, and asks each time for the answer that check would give.
  *
  *	lossy [-n DRAWS] [-s SEED] [--cuts] [--losses] [--rotations]
- *	      [--expect=never-violated | --expect=keeps-RULE] [--keep DIR] FILE...
+ *	      [--expect=never-violated | --expect=keeps-RULE] [--keep DIR] [--anyway] FILE...
  *
  *	--cuts		the file ends at a byte: any, or, half of the time, between two blocks
  *			of one pass of the recorder, as a kill or a full disk leaves it
@@ -22,7 +22,8 @@
  * Draws that touch it do not count; their number is told.
  *
  * Draw i of a file depends on SEED + i and the kind only: -s N -n 1 --losses repeats what is
- * told as "losses, seed N".  --keep: the files that failed stay in DIR.
+ * told as "losses, seed N".  --keep: the files that failed stay in DIR.  --anyway: also of a
+ * recording that is broken to begin with, where every draw should fail: tests of this program.
  */
 #include <errno.h>
 #include <getopt.h>
@@ -52,6 +53,7 @@ static struct {
 	unsigned int kinds;	/* bit per enum kind */
 	size_t keeps;		/* SIZE_MAX: never violated */
 	const char *keep;
+	bool anyway;
 } opt = { .draws = 50, .seed = 1, .keeps = SIZE_MAX };
 
 static char scratch[PATH_MAX - 16], mutant[PATH_MAX], next_mutant[PATH_MAX];
@@ -81,6 +83,7 @@ static uint64_t roll(uint64_t n)
 
 struct seen {
 	struct kt_violation v;
+	uint32_t who;
 	uint64_t rests_ns;	/* since when it rests on what was seen */
 };
 
@@ -171,7 +174,8 @@ static bool ends_load(const struct kt_event *ev, bool *loaded)
  * is known again once it was loaded and ran until it was put.  So nothing may be missing since
  * the last put but one before the window: from there to the window lie one whole load of this
  * vCPU and the beginning of the one that the window is in.  0, that is the beginning of the
- * recording, for a vCPU that was not put so often.  A vCPU moves between CPUs, but its events
+ * recording, for a vCPU that was not put so often.  Beside that nothing may be missing of its
+ * counter offset, which is told once (touched).  A vCPU moves between CPUs, but its events
  * are in the order of each: puts are looked for stream by stream, and the newest two count.
  */
 static uint64_t rests_since_ns(const struct whole *w, uint32_t who, uint64_t from_ns)
@@ -214,11 +218,13 @@ static uint32_t who_of(const struct whole *w, uint32_t vcpu)
 static void on_violation(void *arg, const struct kt_violation *v)
 {
 	struct whole *w = arg;
+	uint32_t who;
 
 	if (v->rule != opt.keeps)
 		return;
+	who = who_of(w, v->vcpu);
 	w->seen = grown(w->seen, w->nr_seen, &w->max_seen, sizeof(*w->seen));
-	w->seen[w->nr_seen++] = (struct seen){ *v, rests_since_ns(w, who_of(w, v->vcpu), v->from_ns) };
+	w->seen[w->nr_seen++] = (struct seen){ *v, who, rests_since_ns(w, who, v->from_ns) };
 }
 
 static void read_whole(struct whole *w, const char *path)
@@ -232,8 +238,22 @@ static void read_whole(struct whole *w, const char *path)
 		die(path, w->answer.err);
 }
 
-static bool touched(const struct damage *d, const struct seen *s)
+static bool takes_offset(const struct whole *w, const struct damage *d, uint32_t who)
 {
+	for (size_t i = 0; i < d->nr_holes; i++) {
+		const struct kt_event *ev = &w->rec.strand[d->hole[i].strand].ev[d->hole[i].first];
+
+		for (size_t k = 0; k < d->hole[i].n; k++)
+			if (ev[k].kind == KT_EV_OFFSET && ev[k].who == who)
+				return true;
+	}
+	return false;
+}
+
+static bool touched(const struct whole *w, const struct damage *d, const struct seen *s)
+{
+	if (takes_offset(w, d, s->who))
+		return true;
 	for (size_t i = 0; i < d->nr_lost; i++)
 		if (d->lost[i].loss.from_ns <= s->v.at_ns && d->lost[i].loss.until_ns >= s->rests_ns)
 			return true;
@@ -600,7 +620,7 @@ static void draw_one_loss(struct whole *w, uint64_t nr, struct tally *t)
 	const struct seen *target = draw_target(w);
 	bool simple = draw_losses(&w->rec, &d, target ? target->v.at_ns : 0);
 
-	if (target && touched(&d, target))
+	if (target && touched(w, &d, target))
 		return;
 	recording_write(&w->rec, &d, mutant);
 	if (target) {
@@ -663,7 +683,7 @@ static bool draw_file(const char *path)
 	bool good = true, sound = true;
 
 	read_whole(&w, path);
-	if (opt.keeps == SIZE_MAX && w.answer.sum.answer != KT_ANSWER_CONFORMS) {
+	if (opt.keeps == SIZE_MAX && w.answer.sum.answer != KT_ANSWER_CONFORMS && !opt.anyway) {
 		printf("%s: is no conforming recording to begin with:", path);
 		print_rules(w.answer.violated);
 		printf(" %s\n", w.answer.sum.why ? w.answer.sum.why : "");
@@ -711,7 +731,7 @@ static void parse(int argc, char **argv)
 	static const struct option options[] = {
 		{ "cuts", no_argument, NULL, CUTS }, { "losses", no_argument, NULL, LOSSES },
 		{ "rotations", no_argument, NULL, ROTATIONS }, { "expect", required_argument, NULL, 'e' },
-		{ "keep", required_argument, NULL, 'k' }, { NULL }
+		{ "keep", required_argument, NULL, 'k' }, { "anyway", no_argument, NULL, 'a' }, { NULL }
 	};
 	int c;
 
@@ -721,6 +741,7 @@ static void parse(int argc, char **argv)
 		case 's': opt.seed = number(optarg); break;
 		case 'e': parse_expect(optarg); break;
 		case 'k': opt.keep = optarg; break;
+		case 'a': opt.anyway = true; break;
 		case CUTS:
 		case LOSSES:
 		case ROTATIONS: opt.kinds |= 1u << c; break;
