@@ -23,7 +23,7 @@ kernel_name() {
 }
 
 # In loading order; which of them are modules differs between the kernels.
-lab_modules='virtio virtio_ring virtio_mmio virtio_blk'
+lab_modules='virtio virtio_ring virtio_mmio virtio_blk virtio_console'
 
 extract_module() {
 	case $1 in
@@ -42,7 +42,8 @@ kernel_versions() {
 
 fetch_kernel() {
 	local name=$1 dir=$cache/kernels/$1 suites pattern conf version tmp module file n=0 got=''
-	[ -e "$dir/version" ] && return
+	# A cache of an older lab lacks modules that this one wants.
+	[ -e "$dir/version" ] && [ "$(cat "$dir/wanted" 2>/dev/null)" = "$lab_modules" ] && return
 	read -r _ suites pattern < <(kernel_table | grep "^${name//./\\.} ") ||
 		die "no kernel called $name: there are $(kernel_table | cut -d' ' -f1 | tr '\n' ' ')"
 	# shellcheck disable=SC2086
@@ -66,8 +67,10 @@ fetch_kernel() {
 		[ -z "$file" ] || extract_module "$file" >"$tmp/out/modules/$n-$module.ko"
 	done
 	printf '%s\n' "${got%-cloud-arm64}" >"$tmp/out/version"
+	printf '%s\n' "$lab_modules" >"$tmp/out/wanted"
 	mkdir -p "$cache/kernels"
-	rm -rf "$dir"
+	# The shortest moment without it: a host of another checkout may be about to boot.
+	[ ! -e "$dir" ] || mv "$dir" "$tmp/old"
 	mv "$tmp/out" "$dir"
 	rm -rf "$tmp"
 }
