@@ -104,7 +104,8 @@ static void seed(void)
 static void periodic_on(unsigned int index)
 {
 	uint64_t n = param("n", 100), period = us_to_ticks(param("period", 1000));
-	bool wfi = param("wfi", 0), exits = param("exits", 0);
+	uint64_t exits = param("exits", 0);	/* 1: hypercalls, 2: to the VMM */
+	bool wfi = param("wfi", 0);
 	struct cpu *c = &cpus[index];
 	enum timer t = the_timer;
 	uint64_t end = counter(t) + us_to_ticks(limit_us());
@@ -117,8 +118,10 @@ static void periodic_on(unsigned int index)
 	while (c->taken[t] < n && counter(t) < end)
 		if (wfi)
 			wait_for_interrupt();
-		else if (exits)
+		else if (exits == 1)
 			hvc(PSCI_VERSION, 0, 0, 0);
+		else if (exits == 2)
+			mmio_write(DEV_NOP, 0);
 	mask_irqs();
 	set_ctl(t, 0);
 	c->done = 1;
