@@ -180,6 +180,12 @@ $(O)/lab/guest.bin: $(GUEST_SRC) $(wildcard tests/lab/guest/*.h tests/lab/guest/
 		-Wl,--no-warn-rwx-segments -Wl,-T,tests/lab/guest/guest.lds -o $(@:.bin=.elf) $(GUEST_SRC)
 	$(Q)$(CROSS)objcopy -O binary $(@:.bin=.elf) $@
 
+lab-programs: $(O)/lab/bpf-objects
+$(O)/lab/bpf-objects: tests/lab/bpf-objects.c $(O)/made/flags
+	$(call msg,CC,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CROSS)gcc -std=gnu11 -O2 -static $(WARNINGS) -o $@ $<
+
 # ---- tests ----
 
 UNIT := $(patsubst tests/unit/%.c,$(O)/unit/%,$(wildcard tests/unit/test_*.c))
@@ -287,7 +293,7 @@ man: $(MAN)
 
 lint: $(SKELETONS)
 	$(Q)shellcheck -x -e SC1091,SC2016,SC2034,SC2154 scripts/lab scripts/deps scripts/demo scripts/fuzz scripts/cover scripts/kernel-test scripts/check-quality scripts/bench-* scripts/completion.bash \
-		.ci/run kernel-patch/check tests/lib.sh tests/cli/*.t tests/lab/*.t tests/golden/*.t tests/check/*.t tests/text/*.t tests/machine/*.t tests/lossy/*.t tests/kernel-patch/*.t tests/build/*.t tests/proof/*.t
+		.ci/run kernel-patch/check tests/lib.sh tests/cli/*.t tests/lab/*.t tests/golden/*.t tests/check/*.t tests/text/*.t tests/machine/*.t tests/lossy/*.t tests/kernel-patch/*.t tests/build/*.t tests/proof/*.t tests/soak/*.t
 	$(Q)cppcheck --quiet --std=c11 --error-exitcode=1 --enable=warning,portability --inline-suppr \
 		--suppress=missingIncludeSystem -Iinclude -Ilib -Icli -DKT_WITH_BPF=1 -DKT_WITH_FTRACE=1 '-DKT_VERSION="x"' lib cli
 	$(Q)clang-tidy --quiet $(LIB_SRC) $(filter-out cli/source_bpf.c,$(CLI_SRC)) -- -std=gnu11 -Iinclude -Ilib -Icli -isystem $(O)/bpf \

@@ -311,31 +311,5 @@ refusals)
 		echo "== end"; ls /tmp/r.data
 	} >"$KT_OUT/refusals" 2>&1
 	;;
-faults)
-	kt() { kvmtimer-trace "$@"; echo "status $?"; }
-	{
-		echo "== unknown pid"; kt record -q -o /tmp/none.data -p 999999
-		echo "== no such tracepoint filesystem needed"; kt doctor --json | tail -n 1
-		echo "== disk full"
-		mkdir -p /tmp/small && mount -t tmpfs -o size=256k small /tmp/small
-		kt record -q -o /tmp/small/full.data -- vmm --timeout 60 $G scenario=hvc n=20000
-		cp /tmp/small/full.data "$KT_OUT/full.data"
-		echo "== max size"; kt record -q --max-size 128K -o "$KT_OUT/max.data" -- vmm --timeout 60 $G scenario=hvc n=20000
-		echo "== rotate"; kt record -q --max-size 128K --rotate -o "$KT_OUT/rot.data" -- vmm --timeout 60 $G scenario=hvc n=20000
-		echo "== failing command"; kt record -q -o /tmp/f.data -- false
-		echo "== pipes"; kt record -q -o /tmp/p.data -- sh -c 'trap; grep SigIgn /proc/$$/status'
-	} >"$KT_OUT/faults" 2>&1
-	for i in 1 2 3 4 5; do
-		kvmtimer-trace record -q -o "$KT_OUT/killed$i.data" -- vmm --timeout 20 $G scenario=hvc n=300000 >/dev/null 2>&1 &
-		pid=$!
-		while ! [ -s "$KT_OUT/killed$i.data" ]; do sleep 0.1; done
-		sleep 0.$((i * 17 % 10))$i
-		kill -9 $pid
-		wait $pid
-		pkill vmm
-	done
-	ls /sys/fs/bpf >"$KT_OUT/after-kill"
-	bpftool prog 2>/dev/null | grep -c kt_ >>"$KT_OUT/after-kill"
-	;;
 esac
 exit 0

@@ -38,25 +38,63 @@ done
 
 # ---- faults ----
 
-lab --out "$tmp/faults" -- sh /lab/bin/cell.sh faults >"$tmp/log" 2>&1
+# judged FILE STATUS NAME: what check says of a recording with something missing.  The kernel
+# conforms: whatever is missing, a violation is never the answer.
+judged() {
+	"$kt" check "$1" >"$tmp/verdict" 2>&1
+	like "$?" "^($2)\$" "$3: check ends with $2" "$(tail -n 12 "$tmp/verdict")"
+}
+
+# cut_off NAME: the reason that check gave just now.  Where the kernel skipped an event that comes first.
+cut_off() {
+	local why='the recording was cut off'
+	! grep -qE '^events.* [1-9][0-9,]* lost' "$tmp/verdict" || why='events were lost'
+	like "$(head -n 1 "$tmp/verdict")" "^INCONCLUSIVE: $why" "$1: check says why"
+}
+
+lab --add "$top/tests/lab/faults.sh" --add "$build/lab/bpf-objects" --out "$tmp/faults" -- \
+	sh /lab/bin/faults.sh faults >"$tmp/log" 2>&1
 ok $? "faults: the host booted and acted" "$(cat "$tmp/log")"
+keep "$tmp/faults"
 text=$(tr '\n' ' ' <"$tmp/faults/faults")
 like "$text" 'there is no process 999999[^=]*status 1' "unknown pid"
 like "$text" 'disk full [^=]*No space left[^=]*status 1' "a full disk is said, status 1"
 like "$text" 'max size .*status 0 == rotate' "--max-size ends well"
-like "$text" '== rotate .*status 0 == failing' "--rotate goes on"
+like "$text" '== rotate bpf .*status 0 == rotate ftrace .*status 0 == failing' "--rotate goes on"
 like "$text" 'failing command [^=]*the command failed[^=]*status 1' "a failing command is passed on"
 like "$text" '== pipes SigIgn:.[0-9a-f]*[02468ace][0-9a-f]{3} status 0' "a command under record may die of a closed pipe as anywhere"
 like "$("$kt" report "$tmp/faults/full.data")" 'cut' "full disk: every whole block reads back"
+judged "$tmp/faults/full.data" 3 "full disk"
+cut_off "full disk"
 [ "$(stat -c %s "$tmp/faults/max.data")" -le 150000 ]
 ok $? "--max-size: the file keeps to it"
-[ -s "$tmp/faults/rot.data.old" ] && "$kt" report --strict "$tmp/faults/rot.data.old" >/dev/null
-ok $? "--rotate: the older file is whole"
-like "$("$kt" dump "$tmp/faults/rot.data")" '^ident .*comm="vmm/0"' "--rotate: the newer file knows who is who"
-for i in 1 2 3 4 5; do
+judged "$tmp/faults/max.data" '0|3' "--max-size"
+for source in bpf ftrace; do
+	rot=$tmp/faults/rot-$source.data
+	[ -s "$rot.old" ] && "$kt" report --strict "$rot.old" >/dev/null
+	ok $? "--rotate, $source: the older file is whole"
+	like "$("$kt" dump "$rot")" '^ident .*comm="vmm/0"' "--rotate, $source: the newer file knows who is who"
+	judged "$rot.old" '0|3' "--rotate, $source: the older file"
+	judged "$rot" '0|3' "--rotate, $source: the newer file"
+done
+for i in 1 2 3 4 5 6 7; do
 	"$kt" report "$tmp/faults/killed$i.data" >"$tmp/out" 2>&1
 	is "$?,$(grep -c 'file is cut' "$tmp/out")" "0,1" "killed while recording ($i): reads back to its last whole block"
+	judged "$tmp/faults/killed$i.data" 3 "killed while recording ($i)"
+	cut_off "killed while recording ($i)"
 done
+
+# What a recorder that was killed leaves in the kernel.  The count while it records shows that
+# there is something to be left.
+left=$(cat "$tmp/faults/leftovers")
+is "$(grep -cE '^killed[1-5] bpf recording: programs [1-9][0-9]* maps [1-9][0-9]* links [1-9]' "$tmp/faults/leftovers")" 5 \
+	"while recording with BPF there are programs, maps and links" "$left"
+is "$(grep -c '^killed[1-5] bpf killed: programs 0 maps 0 links 0 instances 0 probes 0$' "$tmp/faults/leftovers")" 5 \
+	"killed: nothing of BPF is left" "$left"
+is "$(grep -cE '^killed[67] ftrace recording: .* instances 1 probes [1-9]' "$tmp/faults/leftovers")" 2 \
+	"while recording with ftrace there are an instance and probes" "$left"
+like "$left" 'next ftrace start: programs 0 maps 0 links 0 instances 0 probes 0$' \
+	"what a killed recorder left in tracefs the next one removes" "$left"
 
 # ---- refusals ----
 
