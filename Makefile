@@ -214,23 +214,23 @@ unit: $(UNIT)
 export KT_BUILD = $(abspath $(O))
 
 # Everything that needs no lab.
-check: all unit $(O)/walk $(O)/synth $(O)/lossy check-headers docs-check
-	$(Q)scripts/run-tests $(UNIT) tests/golden/*.t tests/check/*.t tests/text/*.t tests/cli/*.t tests/machine/*.t tests/lossy/lossy.t tests/kernel-patch/*.t
+check: all unit $(O)/walk $(O)/synth $(O)/lossy $(O)/same check-headers docs-check
+	$(Q)scripts/run-tests $(UNIT) tests/golden/*.t tests/check/*.t tests/text/*.t tests/cli/*.t tests/machine/*.t tests/lossy/lossy.t tests/same/*.t tests/kernel-patch/*.t
 
 # All orders of steps of the reference machine, by SPIN; KT_PROOF_DEPTH=16 looks further.
 proof: all $(O)/walk
 	$(Q)scripts/deps test
 	$(Q)bash tests/proof/proof.t
 
-lab-test: all arm64 $(O)/mutate $(O)/lossy
+lab-test: all arm64 $(O)/mutate $(O)/lossy $(O)/same
 	$(Q)scripts/run-tests tests/lab/*.t
 
 test: 
 	$(Q)scripts/deps build test lab
 	$(Q)$(MAKE) --no-print-directory test-all
 
-test-all: all unit $(O)/walk $(O)/synth $(O)/mutate $(O)/lossy arm64 check-headers docs-check fuzzers
-	$(Q)scripts/run-tests $(UNIT) tests/golden/*.t tests/check/*.t tests/text/*.t tests/cli/*.t tests/machine/*.t tests/lossy/lossy.t tests/kernel-patch/*.t tests/build/*.t tests/proof/*.t tests/fuzz/*.t tests/lab/*.t
+test-all: all unit $(O)/walk $(O)/synth $(O)/mutate $(O)/lossy arm64 $(O)/same check-headers docs-check fuzzers
+	$(Q)scripts/run-tests $(UNIT) tests/golden/*.t tests/check/*.t tests/text/*.t tests/cli/*.t tests/machine/*.t tests/lossy/lossy.t tests/same/*.t tests/kernel-patch/*.t tests/build/*.t tests/proof/*.t tests/fuzz/*.t tests/lab/*.t
 
 # Builds the tool several times over, so it is not part of check.
 build-test:
@@ -241,7 +241,7 @@ deps:
 
 # Builds a kernel (10 minutes, once) and thirty broken ones (half an hour, once), then boots
 # each: fifteen minutes.  Not part of test.
-kernel-test: all arm64
+kernel-test: all arm64 $(O)/same
 	$(Q)scripts/deps build test lab kernel
 	$(Q)scripts/kernel-test --image tracepoints >/dev/null
 	$(Q)scripts/run-tests tests/lab/tracepoints.t
@@ -272,12 +272,16 @@ $(O)/rules-doc: scripts/rules-doc.c $(O)/libkt.a
 	$(Q)$(CC) $(filter-out -MMD -MP,$(BASE_CFLAGS)) $(CFLAGS) -o $@ $^ -lm
 
 SCENARIOS := $(sort $(wildcard tests/scenarios/*.scn))
-docs: $(O)/events-doc $(O)/semantics-doc $(O)/rules-doc
+# The last section of docs/inputs.md.
+SAME_DOC = echo && $(O)/same --list
+docs: $(O)/events-doc $(O)/semantics-doc $(O)/rules-doc $(O)/same
 	$(Q)$(O)/rules-doc tests/lab/exercised >docs/rules.md
 	$(Q)$(O)/events-doc >docs/events.md
+	$(Q){ sed '/^## Two recordings of one run/q' docs/inputs.md; $(SAME_DOC); } >$(O)/inputs.md && cp $(O)/inputs.md docs/inputs.md
 	$(Q)$(O)/semantics-doc docs/semantics.md $(SCENARIOS) >$(O)/semantics.md && cp $(O)/semantics.md docs/semantics.md
 
-docs-check: $(O)/events-doc $(O)/semantics-doc $(O)/rules-doc
+docs-check: $(O)/events-doc $(O)/semantics-doc $(O)/rules-doc $(O)/same
+	$(Q){ sed '/^## Two recordings of one run/q' docs/inputs.md; $(SAME_DOC); } | diff -u docs/inputs.md - >&2 || { echo "docs/inputs.md is stale: run make docs" >&2; exit 1; }
 	$(Q)$(O)/rules-doc tests/lab/exercised | diff -u docs/rules.md - >&2 || { echo "docs/rules.md is stale: run make docs" >&2; exit 1; }
 	$(Q)$(O)/events-doc | diff -u docs/events.md - >&2 || { echo "docs/events.md is stale: run make docs" >&2; exit 1; }
 	$(Q)$(O)/semantics-doc docs/semantics.md $(SCENARIOS) | diff -u docs/semantics.md - >&2 || { echo "docs/semantics.md is stale: run make docs" >&2; exit 1; }
@@ -293,7 +297,7 @@ man: $(MAN)
 
 lint: $(SKELETONS)
 	$(Q)shellcheck -x -e SC1091,SC2016,SC2034,SC2154 scripts/lab scripts/deps scripts/demo scripts/fuzz scripts/cover scripts/kernel-test scripts/check-quality scripts/bench-* scripts/completion.bash \
-		.ci/run kernel-patch/check tests/lib.sh tests/cli/*.t tests/lab/*.t tests/golden/*.t tests/check/*.t tests/text/*.t tests/machine/*.t tests/lossy/*.t tests/kernel-patch/*.t tests/build/*.t tests/proof/*.t tests/soak/*.t
+		.ci/run kernel-patch/check tests/lib.sh tests/cli/*.t tests/lab/*.t tests/golden/*.t tests/check/*.t tests/text/*.t tests/machine/*.t tests/lossy/*.t tests/same/*.t tests/kernel-patch/*.t tests/build/*.t tests/proof/*.t tests/soak/*.t
 	$(Q)cppcheck --quiet --std=c11 --error-exitcode=1 --enable=warning,portability --inline-suppr \
 		--suppress=missingIncludeSystem -Iinclude -Ilib -Icli -DKT_WITH_BPF=1 -DKT_WITH_FTRACE=1 '-DKT_VERSION="x"' lib cli
 	$(Q)clang-tidy --quiet $(LIB_SRC) $(filter-out cli/source_bpf.c,$(CLI_SRC)) -- -std=gnu11 -Iinclude -Ilib -Icli -isystem $(O)/bpf \

@@ -71,8 +71,8 @@ static bool not_entered(const struct same_chain *c, size_t i)
 /* ---- the table ---- */
 
 const struct same_row same_rows[] = {
-{ SAME_FIELD, K(SAVE), "flags", .pairs = THEIRS, .details = BOTH,
-  .why = "why a vCPU was put is known to BPF only" },
+{ SAME_FIELD, K(SAVE), "flags", .bits = KT_SAVE_SLEEPING | KT_SAVE_KNOWN, .pairs = THEIRS, .details = BOTH,
+  .why = "whether a thread that is put sleeps is known to BPF only" },
 { SAME_FIELD, K(SAVE) | K(RESTORE) | K(EMULATE) | K(OFFSET), "offset_gen", .pairs = THEIRS, .details = BOTH,
   .why = "each source numbers the offsets that it sees" },
 { SAME_FIELD, K(EMULATE), "flags", .pairs = THEIRS, .details = BOTH,
@@ -217,7 +217,10 @@ static void print_kernels(const struct same_row *row)
 
 void same_list(void)
 {
-	puts("| event | may differ in | which | between | detail | kernels | why |\n|---|---|---|---|---|---|---|");
+	puts("What two observers of one run tell must be the same but for this (`tests/lab/same_table.c`; `build/same A B` compares two\n"
+	     "recordings of any kind, and counts what it used). A thread's events have one order, and so have those of interrupts on one\n"
+	     "CPU: only the rows \"on the other side of\" may change it.\n\n"
+	     "| event | may differ in | which | between | detail | kernels | why |\n|---|---|---|---|---|---|---|");
 	for (size_t i = 0; i < same_nr_rows; i++) {
 		const struct same_row *row = &same_rows[i];
 
