@@ -2,10 +2,11 @@
 /*
  * Do two recordings of one run tell the same?
  *
- *	same [--events] [--steps] [--verdicts] [--counts] [--kind KIND]... [--lane LANE]... A B
+ *	same [--events] [--steps] [--verdicts] [--counts] [--kind KIND]... [--lane LANE]... [--least N] A B
  *	same --list
  *
- * Without a choice all four are compared.  What may differ stands in same_table.c and nowhere
+ * Without a choice all four are compared.  Fewer than N events in common (1) are a difference, as
+ * nothing is shown by comparing nothing.  What may differ stands in same_table.c and nowhere
  * else; each tolerance that was used is counted and printed.  Where steps, verdicts or counts
  * differ, the second recording is told again at the times of the first: what is the same then
  * differed by an order or a time, and is counted too.
@@ -23,6 +24,7 @@
 #include <string.h>
 
 #include "log.h"
+#include "num.h"
 
 #define MISUSE 129
 #define LINES 34	/* of differences; with what stands around them a person reads 40 */
@@ -229,6 +231,20 @@ static void say_lane(struct same_pair *p, const struct same_step *at, struct lan
 		 step_text(a, i, was, sizeof(was)), step_text(b, i, is, sizeof(is)));
 }
 
+static struct lane since_run(struct lane l)
+{
+	while (l.n && (!l.step->certainty || l.step->value != KT_VCPU_GUEST)) {
+		l.step++;
+		l.n--;
+	}
+	return l;
+}
+
+static bool row_allows(const struct same_row *row, struct lane a, struct lane b)
+{
+	return row && (!row->until_run || lanes_part(since_run(a), since_run(b)) == SIZE_MAX);
+}
+
 static void compare_lane(struct same_pair *p, const struct same_step *at, struct lane a, struct lane b,
 			 struct lane again)
 {
@@ -236,7 +252,7 @@ static void compare_lane(struct same_pair *p, const struct same_step *at, struct
 
 	if (lanes_part(a, b) == SIZE_MAX) {
 		p->steps += a.n;
-	} else if (row) {
+	} else if (row_allows(row, a, again)) {
 		same_use(p, row, 0);
 	} else if (lanes_part(a, again) == SIZE_MAX) {
 		p->steps += a.n;
@@ -279,7 +295,8 @@ static void compare_verdicts(struct same_pair *p, const struct same_answers *aga
 		enum kt_verdict a = p->rec[0].answers.verdict[i], b = p->rec[1].answers.verdict[i];
 		const struct same_row *row = same_row_find(p, SAME_VERDICT, 0, kt_rule(i)->id);
 
-		p->verdicts++;
+		/* What neither put to the test is not counted as compared. */
+		p->verdicts += !untested(a) || !untested(b);
 		if (a == b)
 			continue;
 		if (row && (untested(a) || untested(b)))
@@ -297,7 +314,7 @@ static void compare_verdicts(struct same_pair *p, const struct same_answers *aga
 static void compare_count(struct same_pair *p, const char *who, const char *what, uint64_t a, uint64_t b,
 			  uint64_t again)
 {
-	p->counts++;
+	p->counts += a || b;
 	if (a == b)
 		return;
 	if (a == again)
@@ -376,8 +393,8 @@ static void compare(struct same_pair *p, unsigned int what)
 	same_compare_events(p);
 	p->silent = false;
 	p->kinds = kinds;
-	if (what & EVENTS && !p->events)
-		same_say(p, "they have no event in common");
+	if (what & EVENTS && p->events < p->least)
+		same_say(p, "%" PRIu64 " events in common are too few: %" PRIu64 " were asked for", p->events, p->least);
 	if (same_retell(&p->rec[1], &again))
 		abort();
 	if (what & STEPS)
@@ -386,6 +403,8 @@ static void compare(struct same_pair *p, unsigned int what)
 		compare_verdicts(p, &again);
 	if (what & COUNTS)
 		compare_counts(p, &again);
+	if ((what & STEPS && !p->steps) || (what & VERDICTS && !p->verdicts) || (what & COUNTS && !p->counts))
+		same_say(p, "there is nothing to compare");
 	same_answers_free(&again);
 }
 
@@ -420,7 +439,7 @@ static void print_used(const struct same_pair *p)
 static int misuse(const char *what, const char *word)
 {
 	fprintf(stderr, "same: %s%s%s\n", what, word ? ": " : "", word ? word : "");
-	fprintf(stderr, "usage: same [--events] [--steps] [--verdicts] [--counts] [--kind KIND]... [--lane LANE]... A B\n"
+	fprintf(stderr, "usage: same [--events] [--steps] [--verdicts] [--counts] [--kind KIND]... [--lane LANE]... [--least N] A B\n"
 			"       same --list\n");
 	return MISUSE;
 }
@@ -449,7 +468,8 @@ static const struct option long_options[] = {
 	{ "events", no_argument, NULL, EVENTS },   { "steps", no_argument, NULL, STEPS },
 	{ "verdicts", no_argument, NULL, VERDICTS }, { "counts", no_argument, NULL, COUNTS },
 	{ "kind", required_argument, NULL, 'k' },  { "lane", required_argument, NULL, 'l' },
-	{ "list", no_argument, NULL, 'L' },	   { 0 },
+	{ "least", required_argument, NULL, 'n' }, { "list", no_argument, NULL, 'L' },
+	{ 0 },
 };
 
 /* -1: go on; else the status to leave with. */
@@ -468,6 +488,9 @@ static int read_options(int argc, char **argv, struct same_pair *p, unsigned int
 		} else if (c == 'l') {
 			if (!add_lane(optarg, &p->lanes))
 				return misuse("no such lane", optarg);
+		} else if (c == 'n') {
+			if (kt_parse_u64(optarg, &p->least) || !p->least)
+				return misuse("not a number of events", optarg);
 		} else if (c == '?') {
 			return misuse("what is this", argv[optind - 1]);
 		} else {
@@ -477,6 +500,7 @@ static int read_options(int argc, char **argv, struct same_pair *p, unsigned int
 	if (argc - optind != 2)
 		return misuse("two recordings are compared", NULL);
 	*what = *what ? *what : ALL;
+	p->least = p->least ? p->least : 1;
 	p->kinds = p->kinds ? p->kinds : ~0u;
 	p->lanes = p->lanes ? p->lanes : ~0u;
 	return -1;

@@ -47,8 +47,9 @@ struct same_row {
 	uint64_t bits;		/* of the field; 0 = all of it */
 	unsigned int pairs, details;
 	unsigned int since, before;	/* SAME_RELEASE of the host's kernel, 0 = no limit */
-	bool (*when)(const struct same_chain *c, size_t i);	/* NULL = always */
-	const char *only;	/* the same in words */
+	bool (*when)(const struct same_chain *c, size_t i);	/* of SAME_EVENT; NULL = always */
+	bool (*of)(const struct kt_event *ev);			/* of SAME_FIELD; NULL = each */
+	bool until_run;		/* of SAME_STEPS: those before the vCPU first ran */
 	const char *why;
 };
 
@@ -138,6 +139,7 @@ struct same_pair {
 	unsigned int pairs, detail, release;
 	uint32_t kinds;		/* compared: bit per kind */
 	uint32_t lanes;
+	uint64_t least;		/* events in common */
 	uint64_t used[64][KT_KIND_MAX];	/* by row and kind */
 	uint64_t events, left_out, steps, verdicts, counts, explained;
 	uint64_t differences;

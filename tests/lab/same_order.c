@@ -61,7 +61,7 @@ static bool same_field(struct same_pair *p, const struct kt_event *a, const stru
 	if (!differ)
 		return true;
 	row = same_row_find(p, SAME_FIELD, a->kind, f->name);
-	return row && (!row->bits || !(differ & ~row->bits)) && use_row(p, row, a->kind, count);
+	return row && (!row->of || row->of(a) || row->of(b)) && (!row->bits || !(differ & ~row->bits)) && use_row(p, row, a->kind, count);
 }
 
 static bool same_event(struct same_pair *p, const struct kt_event *a, const struct kt_event *b,
@@ -278,13 +278,24 @@ static void say_unmatched(struct same_pair *p, const struct same_vcpu *v, const 
 		say_event(p, v, what, &c->link[(*i)++]);
 }
 
+/* The same event with another field, after which both go on alike. */
+static bool only_changed(struct same_pair *p, const struct same_chain *a, size_t i, const struct same_chain *b,
+			 size_t j)
+{
+	const struct kt_event *x = &a->link[i].e->ev, *y = &b->link[j].e->ev;
+
+	return x->kind == y->kind && i + 1 < a->n && j + 1 < b->n && equal(p, &a->link[i + 1], &b->link[j + 1]);
+}
+
 /* Goes on behind a difference, at the nearest event that both tell. */
 static void resume(struct same_pair *p, const struct same_vcpu *v, struct same_chain *a, size_t *i,
 		   struct same_chain *b, size_t *j)
 {
 	size_t in_a = passed_over(p, a, *i, b, *j), in_b = passed_over(p, b, *j, a, *i);
 
-	if (in_a && (!in_b || in_a <= in_b))
+	if (only_changed(p, a, *i, b, *j))
+		say_changed(p, v, &a->link[(*i)++], &b->link[(*j)++]);
+	else if (in_a && (!in_b || in_a <= in_b))
 		say_unmatched(p, v, "-", a, i, *i + in_a);
 	else if (in_b)
 		say_unmatched(p, v, "+", b, j, *j + in_b);

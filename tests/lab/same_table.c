@@ -68,11 +68,18 @@ static bool not_entered(const struct same_chain *c, size_t i)
 	return i == c->n || c->link[i].e->ev.kind != KT_EV_ENTRY;
 }
 
+static bool is_error(const struct kt_event *ev)
+{
+	return ev->user_exit.err < 0;
+}
+
 /* ---- the table ---- */
 
 const struct same_row same_rows[] = {
-{ SAME_FIELD, K(SAVE), "flags", .bits = KT_SAVE_SLEEPING | KT_SAVE_KNOWN, .pairs = THEIRS, .details = BOTH,
+{ SAME_FIELD, K(SAVE), "flags", .bits = KT_SAVE_SLEEPING | KT_SAVE_KNOWN, .pairs = SAME_FTRACE, .details = BOTH,
   .why = "whether a thread that is put sleeps is known to BPF only" },
+{ SAME_FIELD, K(SAVE), "flags", .bits = KT_SAVE_BLOCKING | KT_SAVE_SLEEPING | KT_SAVE_KNOWN, .pairs = SAME_FOREIGN,
+  .details = BOTH, .why = "sched_switch tells that a thread sleeps, not whether for a wake-up of its vCPU" },
 { SAME_FIELD, K(SAVE) | K(RESTORE) | K(EMULATE) | K(OFFSET), "offset_gen", .pairs = THEIRS, .details = BOTH,
   .why = "each source numbers the offsets that it sees" },
 { SAME_FIELD, K(EMULATE), "flags", .pairs = THEIRS, .details = BOTH,
@@ -81,8 +88,14 @@ const struct same_row same_rows[] = {
   .why = "the registers of an emulated timer are known to BPF only" },
 { SAME_FIELD, K(EMULATE), "cval_ticks", .pairs = THEIRS, .details = BOTH,
   .why = "the registers of an emulated timer are known to BPF only" },
-{ SAME_FIELD, K(LR), "named", .pairs = SAME_FTRACE, .details = SAME_LR,
+{ SAME_FIELD, K(LR), "state", .bits = KT_LR_PHYS | KT_LR_PHYS_KNOWN, .pairs = SAME_HOOKS, .details = SAME_LR,
+  .why = "the physical state is told by the vgic's own tracepoints only" },
+{ SAME_FIELD, K(LR), "named", .pairs = SAME_FTRACE | SAME_HOOKS, .details = SAME_LR,
   .why = "how many list registers name an interrupt is counted by BPF only" },
+{ SAME_FIELD, K(HRTIMER_EXPIRE) | K(BG_EXPIRE), "ptr", .pairs = SAME_FOREIGN, .details = BOTH,
+  .why = "the kernel hides pointers in text" },
+{ SAME_FIELD, K(USER_EXIT), "reason", .pairs = SAME_FOREIGN, .details = BOTH, .of = is_error,
+  .why = "the text has no reason where KVM_RUN fails" },
 { SAME_FIELD, K(EXIT), "esr", .bits = 0x03ffffff, .pairs = THEIRS, .details = SAME_LINE,
   .why = "the tracepoint tells the exception class only" },
 { SAME_FIELD, K(EXIT), "flags", .pairs = THEIRS, .details = SAME_LINE,
@@ -92,9 +105,9 @@ const struct same_row same_rows[] = {
 
 { SAME_EVENT, K(OFFSET), "of the physical timer", .pairs = SAME_FTRACE, .details = BOTH, .when = is_physical,
   .why = "ftrace sees offsets of the virtual timer only" },
-{ SAME_EVENT, K(LR), "flush that finds no list register", .pairs = SAME_FTRACE, .details = SAME_LR,
+{ SAME_EVENT, K(LR), "flush that finds no list register", .pairs = SAME_FTRACE | SAME_HOOKS, .details = SAME_LR,
   .when = flush_of_none, .why = "ftrace says it only where the interrupt was in one before" },
-{ SAME_EVENT, K(LR), "fold of an interrupt that was in none", .pairs = SAME_FTRACE, .details = SAME_LR,
+{ SAME_EVENT, K(LR), "fold of an interrupt that was in none", .pairs = SAME_FTRACE | SAME_HOOKS, .details = SAME_LR,
   .when = fold_of_none, .why = "each source has its own idea of when to say that nothing changed" },
 { SAME_EVENT, K(LR), "flush or fold-out with no list register in use", .pairs = SAME_FTRACE, .details = SAME_LR,
   .before = V(6, 9), .when = none_in_use, .why = "return probes see no arguments" },
@@ -114,8 +127,20 @@ const struct same_row same_rows[] = {
   .since = V(7, 0), .why = "a thread that is preempted between two observers may go on elsewhere" },
 
 { SAME_STEPS, 0, "masked", .pairs = THEIRS, .details = SAME_LINE, .why = "the tracepoint does not tell PSTATE" },
+{ SAME_STEPS, 0, "wire", .pairs = SAME_FOREIGN, .details = BOTH,
+  .why = "where it is inferred it is from a deadline, which needs the counter's offset" },
+{ SAME_STEPS, 0, "vcpu", .pairs = SAME_FOREIGN, .details = BOTH, .until_run = true,
+  .why = "sched_switch tells of a thread that sleeps before its vCPU first runs" },
+
 { SAME_VERDICT, 0, "D7", .pairs = THEIRS, .details = BOTH, .why = "why a vCPU was put is known to BPF only" },
-{ SAME_VERDICT, 0, "I14", .pairs = SAME_FTRACE, .details = SAME_LR, .why = "how many list registers name an interrupt is counted by BPF only" },
+{ SAME_VERDICT, 0, "D5", .pairs = SAME_FOREIGN, .details = BOTH, .why = "whether a vCPU or its thread sleeps is known to us only" },
+{ SAME_VERDICT, 0, "I14", .pairs = SAME_FTRACE, .details = SAME_LR,
+  .why = "how many list registers name an interrupt is counted by BPF only" },
+{ SAME_VERDICT, 0, "I1", .pairs = SAME_FOREIGN, .details = BOTH, .why = "what this kernel's KVM is like is a fact of ours" },
+{ SAME_VERDICT, 0, "I5", .pairs = SAME_FOREIGN, .details = BOTH, .why = "whether a VM has a vgic is known to us only" },
+{ SAME_VERDICT, 0, "I25 E4", .pairs = SAME_FOREIGN, .details = BOTH, .why = "a reset has no tracepoint" },
+{ SAME_VERDICT, 0, "I16 I18 L1 E1", .pairs = SAME_FOREIGN, .details = BOTH,
+  .why = "a deadline needs the counter's frequency and offset" },
 };
 
 const size_t same_nr_rows = sizeof(same_rows) / sizeof(same_rows[0]);
@@ -227,6 +252,10 @@ void same_list(void)
 		printf("| ");
 		print_kinds(row->kinds);
 		printf(" | %s | %s", word_of(row), row->name);
+		if (row->until_run)
+			printf(", until the vCPU first ran");
+		if (row->of)
+			printf(", of an error");
 		if (row->bits)
 			printf(", bits 0x%llx", (unsigned long long)row->bits);
 		printf(" | ");

@@ -72,29 +72,13 @@ updates() {
 		"$4" "$1: updates per vCPU equal the kprobe's count but for $4 lost"
 }
 
-# For awk: the context in which an event's tracepoint runs.  Two observers of one tracepoint may
-# have an interrupt between them, and where it can be preempted (7.x) another thread, so order
-# is told within a context only.
-# shellcheck disable=SC2034 # used by the tests
-context='function context(kind) {
-	return kind ~ /host-irq|soft-timer/ ? "irq" : kind ~ /^(wfx|wakeup|user_exit)/ ? "preemptible" : "task"
-}'
-
-# Each lane's steps in order, without times and without which event told first, as two
-# CPUs may be told in either order; so a vCPU is called by its thread, not by which VM was
-# seen first.  The wire's steps are counted, not ordered: where they are inferred it is from
-# a deadline, which each source has from its own readings of the clock.
-lanes() {
-	"$kt" timeline --steps --from 0s "$1" |
-		sed -nE 's/^VM ([0-9]+) .*vCPU ([0-9]+), thread ([0-9]+).*/vcpu \1.\2 \3/p; s/^[+][0-9.]+us +([0-9.]+ .*) by [a-z_]+$/step \1/p' | awk '
-		$1 == "vcpu" { tid[$2] = $3; next }
-		{ sub(/^step [^ ]+ /, tid[$2] " "); lane = $2 ~ /timer$/ ? $2 " " $3 : $2
-		  print $1, lane "\t" ($3 == "wire" ? $0 : sprintf("%08d", NR)) "\t" $0 }' |
-		sort | cut -f 3
-}
-
-# Each rule's verdict; late is as good as in time.
-verdicts() {
-	"$kt" check --json "$1" | tr -d ' \n' | sed 's/},{/\n/g' |
-		sed -nE 's/.*"id":"([A-Z][0-9]+)".*"verdict":"([a-z-]+)".*/\1 \2/p' | sed 's/ late$/ holds/' | sort
+# tell_the_same NAME [OPTIONS...] A B: two recordings of one run.  What they may differ in stands in
+# docs/inputs.md; a tolerance of order that was used is shown.
+tell_the_same() {
+	local name=$1 status
+	shift
+	"$build/same" "$@" >"$tmp/same" 2>&1
+	status=$?
+	ok $status "$name tell $(grep -E '^(the same|different): ' "$tmp/same")" "$(cat "$tmp/same")"
+	sed -n '/ on the other side of \| these orders /s/^ */# /p' "$tmp/same"
 }
