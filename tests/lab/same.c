@@ -2,7 +2,8 @@
 /*
  * Do two recordings of one run tell the same?
  *
- *	same [--events] [--steps] [--verdicts] [--counts] [--kind KIND]... [--lane LANE]... [--least N] A B
+ *	same [--events] [--steps] [--verdicts] [--counts] [--kind KIND]... [--lane LANE]...
+ *	     [--least N] A B
  *	same --list
  *
  * Without a choice all four are compared.  Fewer than N events in common (1) are a difference, as
@@ -74,7 +75,8 @@ static unsigned int release_of(const struct same_recording *r)
 static void classify(struct same_pair *p)
 {
 	const struct same_recording *a = &p->rec[0], *b = &p->rec[1];
-	bool lr = !strcmp(fact(a, "capture.detail"), "lr") && !strcmp(fact(b, "capture.detail"), "lr");
+	bool lr = !strcmp(fact(a, "capture.detail"), "lr") &&
+		  !strcmp(fact(b, "capture.detail"), "lr");
 
 	if (is_foreign(a) != is_foreign(b))
 		p->pairs |= SAME_FOREIGN;
@@ -264,8 +266,8 @@ static void compare_lane(struct same_pair *p, const struct same_step *at, struct
 
 static void compare_steps(struct same_pair *p, const struct same_answers *again)
 {
-	struct lanes a = lanes_of(p, &p->rec[0].answers, false), b = lanes_of(p, &p->rec[1].answers, true);
-	struct lanes c = lanes_of(p, again, true);
+	struct lanes a = lanes_of(p, &p->rec[0].answers, false);
+	struct lanes b = lanes_of(p, &p->rec[1].answers, true), c = lanes_of(p, again, true);
 
 	for (size_t i = 0; i < a.n; i++)
 		if (!i || by_lane(&a.step[i - 1], &a.step[i]))
@@ -304,15 +306,15 @@ static void compare_verdicts(struct same_pair *p, const struct same_answers *aga
 		else if (a == again->verdict[i])
 			p->explained++;
 		else
-			same_say(p, "%s %s: - %s, + %s", kt_rule(i)->id, kt_rule(i)->name, kt_verdict_name(a),
-				 kt_verdict_name(b));
+			same_say(p, "%s %s: - %s, + %s", kt_rule(i)->id, kt_rule(i)->name,
+				 kt_verdict_name(a), kt_verdict_name(b));
 	}
 }
 
 /* ---- counts ---- */
 
-static void compare_count(struct same_pair *p, const char *who, const char *what, uint64_t a, uint64_t b,
-			  uint64_t again)
+static void compare_count(struct same_pair *p, const char *who, const char *what, uint64_t a,
+			  uint64_t b, uint64_t again)
 {
 	p->counts += a || b;
 	if (a == b)
@@ -394,7 +396,8 @@ static void compare(struct same_pair *p, unsigned int what)
 	p->silent = false;
 	p->kinds = kinds;
 	if (what & EVENTS && p->events < p->least)
-		same_say(p, "%" PRIu64 " events in common are too few: %" PRIu64 " were asked for", p->events, p->least);
+		same_say(p, "%" PRIu64 " events in common are too few: %" PRIu64 " were asked for",
+			 p->events, p->least);
 	if (same_retell(&p->rec[1], &again))
 		abort();
 	if (what & STEPS)
@@ -403,7 +406,8 @@ static void compare(struct same_pair *p, unsigned int what)
 		compare_verdicts(p, &again);
 	if (what & COUNTS)
 		compare_counts(p, &again);
-	if ((what & STEPS && !p->steps) || (what & VERDICTS && !p->verdicts) || (what & COUNTS && !p->counts))
+	if ((what & STEPS && !p->steps) || (what & VERDICTS && !p->verdicts) ||
+	    (what & COUNTS && !p->counts))
 		same_say(p, "there is nothing to compare");
 	same_answers_free(&again);
 }
@@ -439,7 +443,8 @@ static void print_used(const struct same_pair *p)
 static int misuse(const char *what, const char *word)
 {
 	fprintf(stderr, "same: %s%s%s\n", what, word ? ": " : "", word ? word : "");
-	fprintf(stderr, "usage: same [--events] [--steps] [--verdicts] [--counts] [--kind KIND]... [--lane LANE]... [--least N] A B\n"
+	fprintf(stderr, "usage: same [--events] [--steps] [--verdicts] [--counts] [--kind KIND]...\n"
+			"            [--lane LANE]... [--least N] A B\n"
 			"       same --list\n");
 	return MISUSE;
 }

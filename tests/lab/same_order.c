@@ -61,7 +61,9 @@ static bool same_field(struct same_pair *p, const struct kt_event *a, const stru
 	if (!differ)
 		return true;
 	row = same_row_find(p, SAME_FIELD, a->kind, f->name);
-	return row && (!row->of || row->of(a) || row->of(b)) && (!row->bits || !(differ & ~row->bits)) && use_row(p, row, a->kind, count);
+	if (!row || (row->of && !row->of(a) && !row->of(b)) || (row->bits && differ & ~row->bits))
+		return false;
+	return use_row(p, row, a->kind, count);
 }
 
 static bool same_event(struct same_pair *p, const struct kt_event *a, const struct kt_event *b,
@@ -185,7 +187,8 @@ static struct same_chain irq_chain(struct same_pair *p, struct same_recording *r
 
 /* ---- the chain of the thread ---- */
 
-static void pair_up(struct same_pair *p, struct same_chain *a, size_t i, struct same_chain *b, size_t j)
+static void pair_up(struct same_pair *p, struct same_chain *a, size_t i, struct same_chain *b,
+		    size_t j)
 {
 	struct same_link *x = &a->link[i], *y = &b->link[j];
 
@@ -235,9 +238,11 @@ static bool is_put_and_load(const struct same_chain *c, size_t from, size_t n)
  * a[i] was told by the other source behind a put and the load after it: the thread was
  * preempted between the two observers.  Returns how many events stand between.
  */
-static size_t preempted(struct same_pair *p, struct same_chain *a, size_t i, struct same_chain *b, size_t j)
+static size_t preempted(struct same_pair *p, struct same_chain *a, size_t i, struct same_chain *b,
+			size_t j)
 {
-	const struct same_row *row = same_row_find(p, SAME_ORDER, a->link[i].e->ev.kind, SAME_PREEMPTED);
+	unsigned int kind = a->link[i].e->ev.kind;
+	const struct same_row *row = same_row_find(p, SAME_ORDER, kind, SAME_PREEMPTED);
 
 	for (size_t n = 1; row && n <= LOOK_AHEAD && i + n < a->n && j + n < b->n; n++) {
 		if (!equal(p, &a->link[i + n], &b->link[j + n - 1]))
@@ -245,7 +250,7 @@ static size_t preempted(struct same_pair *p, struct same_chain *a, size_t i, str
 		/* The CPU may be another one afterwards. */
 		if (same_event(p, &a->link[i].e->ev, &b->link[j + n].e->ev, false) &&
 		    is_put_and_load(a, i + 1, n)) {
-			same_use(p, row, a->link[i].e->ev.kind);
+			same_use(p, row, kind);
 			return n;
 		}
 	}
@@ -279,12 +284,13 @@ static void say_unmatched(struct same_pair *p, const struct same_vcpu *v, const 
 }
 
 /* The same event with another field, after which both go on alike. */
-static bool only_changed(struct same_pair *p, const struct same_chain *a, size_t i, const struct same_chain *b,
-			 size_t j)
+static bool only_changed(struct same_pair *p, const struct same_chain *a, size_t i,
+			 const struct same_chain *b, size_t j)
 {
 	const struct kt_event *x = &a->link[i].e->ev, *y = &b->link[j].e->ev;
 
-	return x->kind == y->kind && i + 1 < a->n && j + 1 < b->n && equal(p, &a->link[i + 1], &b->link[j + 1]);
+	return x->kind == y->kind && i + 1 < a->n && j + 1 < b->n &&
+	       equal(p, &a->link[i + 1], &b->link[j + 1]);
 }
 
 /* Goes on behind a difference, at the nearest event that both tell. */
@@ -345,7 +351,8 @@ static size_t widest_shift(const struct same_chain *thread)
 }
 
 /* May the interrupt stand on the other side of this event?  `own` events of its CPU did already. */
-static bool may_cross(struct same_pair *p, const struct same_link *irq, struct same_link *e, unsigned int *own)
+static bool may_cross(struct same_pair *p, const struct same_link *irq, struct same_link *e,
+		      unsigned int *own)
 {
 	uint16_t pcpu = irq->e->ev.pcpu;
 	bool near = e->e->ev.pcpu == pcpu || e->e->mate->ev.pcpu == pcpu;
@@ -411,7 +418,8 @@ static void compare_irqs(struct same_pair *p, uint32_t vcpu, uint16_t pcpu, stru
 static void compare_vcpu(struct same_pair *p, uint32_t vcpu)
 {
 	const struct same_vcpu *v = &p->rec[0].vcpu[vcpu];
-	struct same_chain thread[2] = { thread_chain(p, &p->rec[0], vcpu), thread_chain(p, &p->rec[1], v->mate) };
+	struct same_chain thread[2] = { thread_chain(p, &p->rec[0], vcpu),
+					thread_chain(p, &p->rec[1], v->mate) };
 	uint16_t last = last_cpu(&p->rec[0]), other = last_cpu(&p->rec[1]);
 	uint64_t differences = p->differences;
 
@@ -423,13 +431,15 @@ static void compare_vcpu(struct same_pair *p, uint32_t vcpu)
 }
 
 /* A vCPU that only one of them knows; what no source can tell of it is no difference. */
-static void compare_alone(struct same_pair *p, struct same_recording *r, uint32_t vcpu, const char *which)
+static void compare_alone(struct same_pair *p, struct same_recording *r, uint32_t vcpu,
+			  const char *which)
 {
 	struct same_chain thread = thread_chain(p, r, vcpu);
 	size_t n = thread.n;
 
 	for (size_t i = 0; i < r->nr_events; i++)
-		n += r->ev[i].vcpu == vcpu && p->kinds >> r->ev[i].ev.kind & 1 && in_interrupt(&r->ev[i].ev);
+		n += r->ev[i].vcpu == vcpu && p->kinds >> r->ev[i].ev.kind & 1 &&
+		     in_interrupt(&r->ev[i].ev);
 	if (n)
 		same_say(p, "%s: only %s has it, with %zu events", r->vcpu[vcpu].name, which, n);
 	free(thread.link);

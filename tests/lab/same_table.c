@@ -117,10 +117,11 @@ const struct same_row same_rows[] = {
   .details = BOTH, .why = "no tracepoint tells it; we use probes" },
 
 { SAME_ORDER, K(EXIT) | K(WFX) | K(WAKEUP) | K(USER_EXIT) | K(UPDATE_IRQ) | K(VGIC_UPDATE) | K(MAP) | K(EMULATE),
-  SAME_INTERRUPT, .pairs = SAME_ANY, .details = BOTH, .why = "it runs with interrupts on: one that comes between two observers is behind it to the first, before it to the second" },
+  SAME_INTERRUPT, .pairs = SAME_ANY, .details = BOTH,
+  .why = "it runs with interrupts on: one that comes between two observers is behind it to the first only" },
 { SAME_ORDER, ALL_KINDS, SAME_OTHER_CPU, .pairs = SAME_ANY, .details = BOTH,
   .why = "nothing orders two CPUs" },
-{ SAME_ORDER, K(WFX) | K(WAKEUP) | K(USER_EXIT) | K(UPDATE_IRQ) | K(VGIC_UPDATE) | K(MAP) | K(EMULATE),
+{ SAME_ORDER, K(WFX) | K(WAKEUP) | K(USER_EXIT) | K(UPDATE_IRQ) | K(VGIC_UPDATE) | K(EMULATE),
   SAME_PREEMPTED, .pairs = SAME_ANY, .details = BOTH, .since = V(7, 0),
   .why = "a tracepoint can be preempted between two observers" },
 { SAME_FIELD, K(WFX) | K(WAKEUP) | K(USER_EXIT) | K(EMULATE), "cpu", .pairs = SAME_ANY, .details = BOTH,
@@ -219,7 +220,8 @@ void same_print_used(const struct same_pair *p)
 
 static void print_pairs(unsigned int pairs)
 {
-	static const char *const names[] = { "BPF and ftrace", "ours and another tool's", "tracepoints and functions" };
+	static const char *const names[] = { "BPF and ftrace", "ours and another tool's",
+					     "tracepoints and functions" };
 	const char *comma = "";
 
 	if (pairs == SAME_ANY)

@@ -38,7 +38,8 @@ static void on_change(void *arg, const struct kt_change *c)
 	struct same_answers *a = arg;
 
 	a->step = same_grow(a->step, a->nr_steps, &a->max_steps, sizeof(*a->step));
-	a->step[a->nr_steps++] = (struct same_step){ c->vcpu, c->timer, c->lane, c->value, c->certainty, 0 };
+	a->step[a->nr_steps++] = (struct same_step){ .vcpu = c->vcpu, .timer = c->timer, .lane = c->lane,
+						     .value = c->value, .certainty = c->certainty };
 }
 
 static void on_taken_change(void *arg, const struct kt_change *c)
