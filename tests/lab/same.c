@@ -247,10 +247,21 @@ static bool row_allows(const struct same_row *row, struct lane a, struct lane b)
 	return row && (!row->until_run || lanes_part(since_run(a), since_run(b)) == SIZE_MAX);
 }
 
-static void compare_lane(struct same_pair *p, const struct same_step *at, struct lane a, struct lane b,
-			 struct lane again)
+/* Of this timer's lane, or of that lane of any. */
+static const struct same_row *row_of_lane(const struct same_pair *p, const struct same_step *at)
 {
-	const struct same_row *row = same_row_find(p, SAME_STEPS, 0, kt_lane_name(at->lane));
+	const struct same_row *row;
+	char name[32];
+
+	snprintf(name, sizeof(name), "%s %s", kt_timer_name(at->timer), kt_lane_name(at->lane));
+	row = same_row_find(p, SAME_STEPS, 0, name);
+	return row ? row : same_row_find(p, SAME_STEPS, 0, kt_lane_name(at->lane));
+}
+
+static void compare_lane(struct same_pair *p, const struct same_step *at, struct lane a,
+			 struct lane b, struct lane again)
+{
+	const struct same_row *row = row_of_lane(p, at);
 
 	if (lanes_part(a, b) == SIZE_MAX) {
 		p->steps += a.n;

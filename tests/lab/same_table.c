@@ -80,8 +80,8 @@ const struct same_row same_rows[] = {
   .why = "whether a thread that is put sleeps is known to BPF only" },
 { SAME_FIELD, K(SAVE), "flags", .bits = KT_SAVE_BLOCKING | KT_SAVE_SLEEPING | KT_SAVE_KNOWN, .pairs = SAME_FOREIGN,
   .details = BOTH, .why = "sched_switch tells that a thread sleeps, not whether for a wake-up of its vCPU" },
-{ SAME_FIELD, K(SAVE) | K(RESTORE) | K(EMULATE) | K(OFFSET), "offset_gen", .pairs = SAME_FOREIGN,
-  .details = BOTH, .why = "an offset has no tracepoint" },
+{ SAME_FIELD, K(SAVE) | K(RESTORE) | K(EMULATE) | K(OFFSET), "offset_gen", .pairs = THEIRS,
+  .details = BOTH, .why = "offsets are numbered as they are seen, and BPF sees more of them" },
 { SAME_FIELD, K(EMULATE), "flags", .pairs = THEIRS, .details = BOTH,
   .why = "the registers of an emulated timer are known to BPF only" },
 { SAME_FIELD, K(EMULATE), "ctl", .pairs = THEIRS, .details = BOTH,
@@ -128,6 +128,8 @@ const struct same_row same_rows[] = {
   .why = "a thread preempted between two observers may go on elsewhere, here without a put and a load" },
 
 { SAME_STEPS, 0, "masked", .pairs = THEIRS, .details = SAME_LINE, .why = "the tracepoint does not tell PSTATE" },
+{ SAME_STEPS, 0, "ptimer wire", .pairs = SAME_FTRACE, .details = BOTH,
+  .why = "where it is inferred it is from a deadline, which needs the registers of an emulated timer" },
 { SAME_STEPS, 0, "wire", .pairs = SAME_FOREIGN, .details = BOTH,
   .why = "where it is inferred it is from a deadline, which needs the counter's offset" },
 { SAME_STEPS, 0, "vcpu", .pairs = SAME_FOREIGN, .details = BOTH, .until_run = true,
@@ -135,6 +137,8 @@ const struct same_row same_rows[] = {
 
 { SAME_VERDICT, 0, "D7", .pairs = THEIRS, .details = BOTH, .why = "why a vCPU was put is known to BPF only" },
 { SAME_VERDICT, 0, "D5", .pairs = SAME_FOREIGN, .details = BOTH, .why = "whether a vCPU or its thread sleeps is known to us only" },
+{ SAME_VERDICT, 0, "I16 I18 E1", .pairs = SAME_FTRACE, .details = BOTH,
+  .why = "the registers of an emulated timer are known to BPF only" },
 { SAME_VERDICT, 0, "I14", .pairs = SAME_FTRACE, .details = SAME_LR,
   .why = "how many list registers name an interrupt is counted by BPF only" },
 { SAME_VERDICT, 0, "I1", .pairs = SAME_FOREIGN, .details = BOTH, .why = "what this kernel's KVM is like is a fact of ours" },
