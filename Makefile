@@ -162,11 +162,11 @@ $(O)/arm64/kvmtimer-trace: $(patsubst %.c,$(O)/arm64/obj/%.o,$(LIB_SRC) $(CLI_SR
 	$(Q)$(CROSS)strip -o $@.stripped $@
 
 arm64: $(O)/arm64/kvmtimer-trace lab-programs
-lab-programs: $(O)/lab/vmm $(O)/lab/guest.bin
+lab-programs: $(O)/lab/vmm $(O)/lab/stall $(O)/lab/guest.bin
 
 # ---- what runs inside the lab ----
 
-$(O)/lab/vmm: tests/lab/vmm.c tests/lab/board.h $(O)/made/flags
+$(O)/lab/vmm $(O)/lab/stall: $(O)/lab/%: tests/lab/%.c tests/lab/board.h $(O)/made/flags
 	$(call msg,CC,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CROSS)gcc -std=gnu11 -O2 -static $(WARNINGS) -o $@ $< -lpthread

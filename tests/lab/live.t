@@ -10,6 +10,8 @@ command -v qemu-system-aarch64 >/dev/null || skip_all "qemu-system-aarch64 is mi
 d=$tmp/live
 lab --kernel 6.1 --cpu max --gic 3 --out "$d" -- sh /lab/bin/cell.sh live >"$tmp/log" 2>&1
 ok $? "the host booted and acted" "$(cat "$tmp/log")"
+recorded_again live "$d"
+is "$(cat "$d/failed" 2>/dev/null)" "" "its guest and its recorders got through"
 like "$(cat "$d/conforming")" '^CONFORMS: [2-9][0-9] rules' "a conforming guest: the verdict" "$(cat "$d/conforming.err")"
 like "$(tail -n 1 "$d/conforming")" 'status 0' "and status 0"
 like "$(cat "$d/broken")" '^E3  target .* violated' "a level for the wrong vCPU: the rule"

@@ -1,0 +1,17 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Runs inside a lab host: the parts of a cell one after the other, each with a folder of its own
+# in $KT_OUT, while `stall` notes for how long the machine below stood still.
+all=$KT_OUT
+stall "$all/stall" &
+for part; do
+	export KT_OUT="$all/$part"
+	mkdir -p "$KT_OUT"
+	began=$(cut -d . -f 1 /proc/uptime)
+	case $part in
+	matrix | conform) sh /lab/bin/cell.sh "$part" ;;
+	*) sh "/lab/bin/$part.sh" ;;
+	esac || echo "$part: status $?" >>"$KT_OUT/failed"
+	echo "$part: $(($(cut -d . -f 1 /proc/uptime) - began)) s"
+done
+exit 0
