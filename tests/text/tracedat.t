@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # shellcheck shell=bash
-# trace.dat files, made here record by record: real ones need trace-cmd and a host (tests/lab/readers.t).
+# trace.dat files, made here record by record: real ones need trace-cmd and a host (tests/lab/judge-readers.sh).
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/../lib.sh"
 dir=$(dirname "$0")

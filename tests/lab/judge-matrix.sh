@@ -1,14 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# shellcheck shell=bash disable=SC2317
-# On real KVM: every kernel, VHE and nVHE, GICv2 and GICv3.  What we recorded is
-# compared with what independent witnesses counted in the same run (cell.sh).
-# shellcheck source=tests/lib.sh
-. "$(dirname "$0")/../lib.sh"
-# shellcheck source=tests/lab/witness.sh
-. "$(dirname "$0")/witness.sh"
-command -v qemu-system-aarch64 >/dev/null || skip_all "qemu-system-aarch64 is missing: scripts/deps lab"
-
-cells=${KT_CELLS:-'5.10:max:3 5.10:cortex-a72:2 6.1:max:2 6.1:cortex-a72:3 6.12:max:3 6.12:cortex-a72:2 7.x:max:3 7.x:cortex-a72:2'}
+# shellcheck shell=bash disable=SC2154
+# The part `matrix` of a cell, judged: what we recorded on real KVM is compared with what independent
+# witnesses counted in the same run, and both sources with each other (cell.sh).
 
 produced() {
 	awk -v e="$2" '$1 == e { print $2 }' "$1"
@@ -144,13 +137,9 @@ check_calls() {
 		"$cell: calls: each update of a line goes on into the vgic"
 }
 
-check_cell() {
-	local cell=$1 d=$tmp/$1 kernel cpu gic
-	IFS=: read -r kernel cpu gic <<<"$cell"
-	act "$cell" "$d" --kernel "$kernel" --cpu "$cpu" --gic "$gic" -- sh /lab/bin/parts.sh matrix || return
-	keep "$d"
-	recorded_again "$cell" "$d"
-	d=$d/matrix
+# judge_matrix CELL DIR
+judge_matrix() {
+	local cell=$1 d=$2 source name
 	for source in bpf ftrace; do
 		check_attribution "$cell $source" "$d/$source"
 		check_scenarios "$cell $source" "$d/$source"
@@ -164,8 +153,3 @@ check_cell() {
 	done
 	is "$("$kt" report --json "$d/both/filtered.ftrace" | grep -c '"pid"')" 1 "$cell: filtered: one VM"
 }
-
-for cell in $cells; do
-	check_cell "$cell"
-done
-done_testing
