@@ -8,7 +8,7 @@ got_through() {
 	[ "$2" = 0 ] || echo "$1: status $2" >>"$KT_OUT/failed"
 }
 
-complete() {
+whole() {
 	for file in $files; do
 		kvmtimer-trace report --strict "$file" >/dev/null 2>&1 || return
 	done
@@ -20,13 +20,13 @@ complete() {
 lossless() {
 	"$@"
 	[ "$status" = 0 ] || return
-	complete && return
+	whole && return
 	for file in $files; do
 		mv "$file" "${file%.*}.first.${file##*.}"
 	done
 	echo "$name" >>"$KT_OUT/again"
 	"$@"
-	[ "$status" != 0 ] || complete || echo "$name" >>"$KT_OUT/lossy"
+	[ "$status" != 0 ] || whole || echo "$name" >>"$KT_OUT/lossy"
 }
 
 # await SECONDS COMMAND...: until it succeeds; what never does is told

@@ -87,10 +87,13 @@ act() {
 		status=$?
 		why=$(not_through $status "$d" | paste -sd ';' -)
 		stall=$(stall_ms "$d")
-		[ -n "$why" ] && [ "${stall:-0}" -gt $stall_limit_ms ] || break
+		if [ -z "$why" ] || [ "${stall:-0}" -le $stall_limit_ms ]; then
+			break
+		fi
 		# shellcheck disable=SC2046 # no name has a space
 		no_alarm "$name" $(find "$d" -name '*.data' -o -name '*.bpf' -o -name '*.ftrace')
 		if [ $take = 2 ]; then
+			keep "$d" second-take
 			skip "$name" "the host stood still for $stall ms: $why"
 			tell skipped "$name: stood still for $stall ms, twice: $why"
 			return 1
