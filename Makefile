@@ -213,9 +213,11 @@ unit: $(UNIT)
 
 export KT_BUILD = $(abspath $(O))
 
-# Everything that needs no lab.
+# Three tiers; what is in each, and what it may take, says tests/groups.
+
+# Everything that needs no lab: three minutes.
 check: all unit $(O)/walk $(O)/synth $(O)/lossy $(O)/same check-headers docs-check
-	$(Q)scripts/run-tests $(UNIT) tests/golden/*.t tests/check/*.t tests/text/*.t tests/cli/*.t tests/machine/*.t tests/lossy/lossy.t tests/same/*.t tests/kernel-patch/*.t
+	$(Q)scripts/run-tests check
 
 # All orders of steps of the reference machine, by SPIN; KT_PROOF_DEPTH=16 looks further.
 proof: all $(O)/walk
@@ -223,14 +225,33 @@ proof: all $(O)/walk
 	$(Q)bash tests/proof/proof.t
 
 lab-test: all arm64 $(O)/mutate $(O)/lossy $(O)/same
-	$(Q)scripts/run-tests tests/lab/*.t
+	$(Q)scripts/run-tests lab
 
-test: 
-	$(Q)scripts/deps build test lab
+# What CI runs: twenty-five minutes on two cores.
+test: set-up
 	$(Q)$(MAKE) --no-print-directory test-all
 
-test-all: all unit $(O)/walk $(O)/synth $(O)/mutate $(O)/lossy arm64 $(O)/same check-headers docs-check fuzzers
-	$(Q)scripts/run-tests $(UNIT) tests/golden/*.t tests/check/*.t tests/text/*.t tests/cli/*.t tests/machine/*.t tests/lossy/lossy.t tests/same/*.t tests/kernel-patch/*.t tests/build/*.t tests/proof/*.t tests/fuzz/*.t tests/lab/*.t
+# Hours.  Each has seeds of its own; what was run so far stays in KT_SOAK_DIR.
+soak: set-up
+	$(Q)$(MAKE) --no-print-directory soak-all
+
+set-up:
+	$(Q)scripts/deps build test lab
+
+TESTED := all unit $(O)/walk $(O)/synth $(O)/mutate $(O)/lossy $(O)/same arm64 check-headers docs-check fuzzers
+test-all: $(TESTED)
+	$(Q)scripts/run-tests test
+
+KT_SOAK_DIR ?= $(abspath $(O))/soak
+SOAK_CELLS := $(foreach k,5.10 6.1 6.12 7.x,$(foreach c,max cortex-a72,$(k):$(c):2 $(k):$(c):3))
+soak-all: export KT_SOAK_DIR := $(KT_SOAK_DIR)
+soak-all: export KT_CELLS ?= $(SOAK_CELLS)
+soak-all: export KT_FUZZ_SECONDS ?= 3600
+soak-all: export KT_PROOF_ALL ?= 1
+soak-all: export KT_PROOF_DEPTH ?= 16
+soak-all: export KT_MUTATIONS ?= 1000
+soak-all: $(TESTED)
+	$(Q)scripts/run-tests soak
 
 # Builds the tool several times over, so it is not part of check.
 build-test:
@@ -275,6 +296,7 @@ SCENARIOS := $(sort $(wildcard tests/scenarios/*.scn))
 # The last section of docs/inputs.md.
 SAME_DOC = echo && $(O)/same --list
 docs: $(O)/events-doc $(O)/semantics-doc $(O)/rules-doc $(O)/same
+	$(Q)scripts/run-tests --table docs/hacking.md >$(O)/hacking.md && cp $(O)/hacking.md docs/hacking.md
 	$(Q)$(O)/rules-doc tests/lab/exercised >docs/rules.md
 	$(Q)$(O)/events-doc >docs/events.md
 	$(Q){ sed '/^## Two recordings of one run/q' docs/inputs.md; $(SAME_DOC); } >$(O)/inputs.md && cp $(O)/inputs.md docs/inputs.md
@@ -282,6 +304,7 @@ docs: $(O)/events-doc $(O)/semantics-doc $(O)/rules-doc $(O)/same
 
 docs-check: $(O)/events-doc $(O)/semantics-doc $(O)/rules-doc $(O)/same
 	$(Q){ sed '/^## Two recordings of one run/q' docs/inputs.md; $(SAME_DOC); } | diff -u docs/inputs.md - >&2 || { echo "docs/inputs.md is stale: run make docs" >&2; exit 1; }
+	$(Q)scripts/run-tests --table docs/hacking.md | diff -u docs/hacking.md - >&2 || { echo "docs/hacking.md is stale: run make docs" >&2; exit 1; }
 	$(Q)$(O)/rules-doc tests/lab/exercised | diff -u docs/rules.md - >&2 || { echo "docs/rules.md is stale: run make docs" >&2; exit 1; }
 	$(Q)$(O)/events-doc | diff -u docs/events.md - >&2 || { echo "docs/events.md is stale: run make docs" >&2; exit 1; }
 	$(Q)$(O)/semantics-doc docs/semantics.md $(SCENARIOS) | diff -u docs/semantics.md - >&2 || { echo "docs/semantics.md is stale: run make docs" >&2; exit 1; }
@@ -297,7 +320,7 @@ man: $(MAN)
 
 lint: $(SKELETONS)
 	$(Q)shellcheck -x -e SC1091,SC2016,SC2034,SC2154 scripts/lab scripts/deps scripts/demo scripts/fuzz scripts/cover scripts/kernel-test scripts/check-quality scripts/bench-* scripts/completion.bash \
-		.ci/run kernel-patch/check tests/lib.sh tests/cli/*.t tests/lab/*.t tests/golden/*.t tests/check/*.t tests/text/*.t tests/machine/*.t tests/lossy/*.t tests/same/*.t tests/kernel-patch/*.t tests/build/*.t tests/proof/*.t tests/soak/*.t
+		.ci/run kernel-patch/check tests/lib.sh tests/*/*.t
 	$(Q)cppcheck --quiet --std=c11 --error-exitcode=1 --enable=warning,portability --inline-suppr \
 		--suppress=missingIncludeSystem -Iinclude -Ilib -Icli -DKT_WITH_BPF=1 -DKT_WITH_FTRACE=1 '-DKT_VERSION="x"' lib cli
 	$(Q)clang-tidy --quiet $(LIB_SRC) $(filter-out cli/source_bpf.c,$(CLI_SRC)) -- -std=gnu11 -Iinclude -Ilib -Icli -isystem $(O)/bpf \
@@ -378,10 +401,29 @@ uninstall:
 clean:
 	rm -rf $(O)
 
+# "name  what it is", of the lines below.
 help:
-	@echo "all arm64 | demo test check build-test proof lab-test kernel-test | lint check-headers asan fuzz cover"
-	@echo "bench-capture bench-offline check-quality | docs man install uninstall deps clean"
+	@sed -n 's/^#: /  /p' $(firstword $(MAKEFILE_LIST))
+#: all (default)    the tool for this machine: build/kvmtimer-trace
+#: arm64            the tool for an arm64 host, static, and the lab's programs
+#: demo             the seed's scenario on a real arm64 KVM, as a picture
+#: install          the tool, its man pages and its completion, to DESTDIR and PREFIX; uninstall
+#:
+#: check            all tests that need no lab: three minutes
+#: test             everything that CI runs, in 25 minutes; installs what is missing
+#: soak             the same for hours, with new seeds each time: KT_SOAK_DIR
+#: lab-test         the tests that boot hosts      build-test      the build's own tests
+#: proof            SPIN on the reference machine  kernel-test     kernels broken on purpose
+#: asan             check, with sanitizers         fuzz            FUZZ_SECONDS for each reader
+#: cover            line coverage of lib/          lint            shellcheck, cppcheck, clang-tidy
+#: check-quality    how much of what is broken on purpose check finds
+#: bench-capture    what recording costs           bench-offline   what reading costs
+#:
+#: docs man         what is made from code, and man pages       docs-check check-headers
+#: deps clean       install what building and testing need; remove build/
+#:
+#: V=1 shows commands; O=DIR builds elsewhere; WITH_BPF=0, WITH_FTRACE=0 leave a source out.
 
--include $(shell find $(O) -name '*.d' 2>/dev/null)
-.PHONY: check-quality FORCE kernel-test all test-all arm64 lab-programs unit check build-test lab-test test deps demo check-headers docs docs-check man proof \
+-include $(shell find $(O) -type f -name '*.d' 2>/dev/null)
+.PHONY: check-quality FORCE kernel-test all test-all soak soak-all set-up arm64 lab-programs unit check build-test lab-test test deps demo check-headers docs docs-check man proof \
 	lint asan fuzz fuzzers cover bench-offline bench-capture install uninstall clean help

@@ -55,6 +55,11 @@ skip_all() {
 	exit 0
 }
 
+# tally WHAT RUNS: in a soak, how often it was run, in this run and all before it
+tally() {
+	[ -z "${KT_SOAK_DIR-}" ] || printf '%s %s\n' "$1" "$2" >>"$KT_SOAK_DIR/tally"
+}
+
 done_testing() {
 	printf '1..%d\n' "$count"
 	[ "$failures" -eq 0 ]
