@@ -83,6 +83,7 @@ act() {
 	local name=$1 d=$2 status stall why take
 	shift 2
 	for take in 1 2; do
+		rm -rf "$d"
 		lab --out "$d" "$@" >"$tmp/log" 2>&1
 		status=$?
 		why=$(not_through $status "$d" | paste -sd ';' -)
@@ -100,7 +101,6 @@ act() {
 		fi
 		tell "taken again" "$name: stood still for $stall ms: $why"
 		keep "$d" first-take
-		rm -rf "$d"
 	done
 	is "$why" "" "$name: the host, its guests and its recorders got through (longest stop ${stall:-unknown} ms)" "$(cat "$tmp/log")"
 	[ $status -eq 0 ]
