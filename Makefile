@@ -250,6 +250,7 @@ soak-all: export KT_FUZZ_SECONDS ?= 3600
 soak-all: export KT_PROOF_ALL ?= 1
 soak-all: export KT_PROOF_DEPTH ?= 16
 soak-all: export KT_MUTATIONS ?= 1000
+soak-all: export KT_DRAWS ?= 1000
 soak-all: $(TESTED)
 	$(Q)scripts/run-tests soak
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # shellcheck shell=bash
 # Recordings with parts missing, of the reference machine and of stories: lost data never convicts a
-# conforming KVM, and never hides what is broken elsewhere.  recordings.t does the same with what was
+# conforming KVM, and never hides what is broken elsewhere.  tests/kept/lossy.t does the same with what was
 # recorded on real kernels.
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/../lib.sh"

@@ -3,18 +3,27 @@
 # Real recordings with parts missing.  Of those that conform no draw is violated, and most rules are
 # still put to the test; of those that are violated each rule stays so wherever the loss is elsewhere.
 #
-#	bash tests/lossy/recordings.t [DIR]	(or KT_RECORDINGS=DIR)
+#	bash tests/kept/lossy.t [DIR]
 #
-# DIR: what the lab's cells kept (KT_KEEP=DIR bash tests/lab/conform.t), or any folder with *.data in
-# it.  50 draws of each kind, 1,000 with KT_SOAK=1; KT_SEED=N draws others; KT_KEEP_FAILED=DIR keeps
-# the files that failed.
+# Without DIR twenty of the conforming recordings that tests/lab/cell.t kept (KT_KEEP), all of them in a
+# soak; DIR is any folder with *.data in it, those of broken kernels too.  KT_DRAWS draws of each kind
+# (50), KT_SEED=N draws others; KT_KEEP_FAILED=DIR keeps the files that failed.
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/../lib.sh"
 
-dir=${1-${KT_RECORDINGS-}}
-[ -n "$dir" ] || skip_all "no recordings: KT_RECORDINGS=DIR names a folder that the lab's cells filled"
-draws=50
-[ -z "${KT_SOAK-}" ] || draws=1000
+draws=${KT_DRAWS:-50}
+keep=${KT_KEEP:-$build/kept}
+dir=${1-$keep}
+if [ $# -gt 0 ]; then
+	find "$dir" -name '*.data' | sort >"$tmp/files"
+else
+	for list in "$keep"/*/conform/conforming; do
+		[ -e "$list" ] || skip_all "no recordings in $keep: KT_KEEP=$keep bash tests/lab/cell.t"
+		sed "s|^|$(dirname "$list")/|" "$list"
+	done >"$tmp/all"
+	# Each second one of 46 is of each cell.
+	if [ -n "${KT_SOAK_DIR-}" ]; then cat "$tmp/all"; else awk 'NR % 2' "$tmp/all" | head -n 20; fi >"$tmp/files"
+fi
 failed=${KT_KEEP_FAILED-}
 [ -z "$failed" ] || mkdir -p "$failed"
 
@@ -22,7 +31,7 @@ lossy() { "$build/lossy" -n "$draws" -s "${KT_SEED-1}" ${failed:+--keep "$failed
 shown() { grep -E 'judged|kept' "$tmp/out" | sed 's/^.*\.data: //' | paste -sd ';'; }
 
 conforming=0
-while IFS= read -r -d '' file; do
+while IFS= read -r file; do
 	name=${file#"$dir"/}
 	"$kt" check --examples 0 "$file" >"$tmp/verdict" 2>/dev/null
 	case $? in
@@ -42,7 +51,7 @@ while IFS= read -r -d '' file; do
 		skip "$name" "$(head -n 1 "$tmp/verdict")"
 		;;
 	esac
-done < <(find "$dir" -name '*.data' -print0 | sort -z)
+done <"$tmp/files"
 [ $conforming -ge 1 ]
 ok $? "conforming recordings judged: $conforming"
 done_testing
