@@ -202,12 +202,11 @@ static int check_file(const char *path, bool live)
 	}
 	if (ch.pending)
 		save(&ch);
-	if (kt_judging_start(&ch.judging)) {
+	if (kt_judging_end(&ch.judging)) {
 		(void)!kt_err(-ENOMEM, "out of memory");
 		goto out;
 	}
 	c.rules = ch.judging.rules;
-	kt_rules_facts(ch.judging.rules);
 	kt_check_sum(&session, c.rules, opt.only, &sum);
 	if (!print(&c))
 		status = status_of[sum.answer];

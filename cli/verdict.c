@@ -5,7 +5,7 @@
 
 /* ---- the way through the rules ---- */
 
-int kt_judging_start(struct kt_judging *j)
+static int start(struct kt_judging *j)
 {
 	struct kt_rules_opts ro = { .model = j->session->model, .facts = j->session->facts,
 				    .violation = j->violation, .arg = j->arg };
@@ -20,13 +20,13 @@ int kt_judging_block(struct kt_judging *j, const struct kt_block *b)
 
 	if (b->type != KT_BLOCK_IDENT)
 		return 0;
-	err = kt_judging_start(j);
+	err = start(j);
 	return err ? err : kt_rules_idents(j->rules, b->idents, b->n);
 }
 
 int kt_judging_feed(struct kt_judging *j, const struct kt_event *ev, size_t n)
 {
-	int err = kt_judging_start(j);
+	int err = start(j);
 
 	if (err)
 		return err;
@@ -34,6 +34,16 @@ int kt_judging_feed(struct kt_judging *j, const struct kt_event *ev, size_t n)
 		kt_rules_facts(j->rules);
 	j->fed = true;
 	return kt_rules_feed(j->rules, ev, n);
+}
+
+/* Of a capture without identities and events, too, there is an answer. */
+int kt_judging_end(struct kt_judging *j)
+{
+	int err = start(j);
+
+	if (!err)
+		kt_rules_facts(j->rules);
+	return err;
 }
 
 /* ---- the answer ---- */

@@ -17,10 +17,10 @@ struct kt_judging {
 	bool fed;
 };
 
-/* Makes the rules if nothing has done so yet: a capture may be empty. */
-int kt_judging_start(struct kt_judging *j);
 int kt_judging_block(struct kt_judging *j, const struct kt_block *b);
 int kt_judging_feed(struct kt_judging *j, const struct kt_event *ev, size_t n);
+/* When all was read: the facts at the end of the file count, too. */
+int kt_judging_end(struct kt_judging *j);
 
 /* The answer as a whole. */
 enum kt_answer {

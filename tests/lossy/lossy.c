@@ -130,7 +130,7 @@ static void judge_file(const char *path, struct judge *j, struct answer *a)
 	j->judging.session = &j->session;
 	*a = (struct answer){ 0 };
 	a->err = kt_session_read(&j->so, &j->session);
-	if (!a->err && kt_judging_start(&j->judging))
+	if (!a->err && kt_judging_end(&j->judging))
 		die("rules", -ENOMEM);
 	if (!a->err) {
 		kt_check_sum(&j->session, j->judging.rules, 0, &a->sum);

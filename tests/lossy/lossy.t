@@ -49,7 +49,10 @@ is $? 1 "a broken recording is none to expect nothing of"
 like "$(cat out)" 'edge.data: is no conforming recording to begin with: .*I11' "and it says which rules"
 "$lossy" -n 3 --expect=keeps-I11 mapped.data >out 2>&1
 is $? 1 "what is not broken cannot be kept"
-is "$("$lossy" -n 5 -s 9 mapped.data)" "$("$lossy" -n 5 -s 9 mapped.data)" "the same seed draws the same"
+"$lossy" -n 5 -s 9 --anyway edge.data >first
+"$lossy" -n 5 -s 9 --anyway edge.data >second
+[ -s first ] && cmp -s first second
+ok $? "the same seed draws the same" "$(diff first second)"
 head -c 5000 mapped.data >cut.data
 "$lossy" -n 3 cut.data >out 2>&1
 is $? 1 "a recording that is cut already is refused"
