@@ -55,7 +55,7 @@ static bool none_in_use(const struct same_chain *c, size_t i)
 {
 	const struct kt_event *ev = &c->link[i].e->ev;
 
-	return KT_SUB_AT(ev->sub) != KT_AT_FOLD_IN && !ev->lr.used;
+	return KT_SUB_AT(ev->sub) != KT_AT_FOLD_IN && !ev->lr.used && !ev->lr.lr;
 }
 
 static bool not_entered(const struct same_chain *c, size_t i)
