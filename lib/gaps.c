@@ -6,26 +6,38 @@
 
 #include "store.h"
 
+/* Place of the stream's span, or of one behind the last. */
+static size_t span_of(const struct kt_gaps *g, uint32_t stream)
+{
+	size_t i = 0;
+
+	while (i < g->n && g->span[i].stream != stream)
+		i++;
+	return i;
+}
+
+static int grow(struct kt_gaps *g)
+{
+	size_t max = 2 * g->max + 4;
+	struct kt_gap_span *bigger = realloc(g->span, max * sizeof(*bigger));
+
+	if (!bigger)
+		return -ENOMEM;
+	g->span = bigger;
+	g->max = max;
+	return 0;
+}
+
 int kt_gaps_open(struct kt_gaps *g, uint32_t stream, uint64_t until_ns)
 {
-	struct kt_gap_span *s = g->span, *end = s + g->n;
+	size_t i = span_of(g, stream);
 
-	while (s < end && s->stream != stream)
-		s++;
-	if (s == end && g->n == g->max) {
-		size_t max = 2 * g->max + 4;
-		struct kt_gap_span *bigger = realloc(g->span, max * sizeof(*bigger));
-
-		if (!bigger)
-			return -ENOMEM;
-		g->span = bigger;
-		g->max = max;
-		s = bigger + g->n;
-	}
-	if (s == g->span + g->n)
+	if (i == g->max && grow(g))
+		return -ENOMEM;
+	if (i == g->n)
 		g->span[g->n++] = (struct kt_gap_span){ until_ns, stream };
-	else if (s->until_ns < until_ns)
-		s->until_ns = until_ns;
+	else if (g->span[i].until_ns < until_ns)
+		g->span[i].until_ns = until_ns;
 	if (g->until_ns < until_ns)
 		g->until_ns = until_ns;
 	return 0;

@@ -78,6 +78,7 @@ void kt_model_free(struct kt_model *m)
 	free(m->lanes);
 	free(m->vm);
 	kt_keymap_free(&m->vm_index);
+	kt_gaps_fini(&m->gaps);
 	free(m->slot);
 	free(m);
 }
