@@ -3,6 +3,8 @@
 # Runs inside a lab host: the parts of a cell one after the other, each with a folder of its own
 # in $KT_OUT, while `stall` notes for how long the machine below stood still.
 all=$KT_OUT
+# A guest or recorder that a signal ends is told by the kernel, with where it was.
+echo 1 >/proc/sys/debug/exception-trace
 stall "$all/stall" &
 for part; do
 	export KT_OUT="$all/$part"
@@ -14,4 +16,5 @@ for part; do
 	esac || echo "$part: status $?" >>"$KT_OUT/failed"
 	echo "$part: $(($(cut -d . -f 1 /proc/uptime) - began)) s"
 done
+dmesg | grep -E 'unhandled (exception|signal)' >>"$all/failed"
 exit 0
