@@ -420,6 +420,13 @@ static void on_call(struct at *a)
 	}
 }
 
+/* The number counts a vCPU's offsets, of whatever timer: one that went by unseen may have been any timer's. */
+static void miss_offsets(struct at *a)
+{
+	for (unsigned int i = 0; a->ev->offset.offset_gen > a->v->offset_gen + 1 && i < nr_timers(a->v); i++)
+		timer_of(a->v, i)->offset_told = timer_of(a->v, i)->offset_known = false;
+}
+
 static void on_timer_event(struct at *a)
 {
 	struct rule_timer *t = a->t;
@@ -450,6 +457,7 @@ static void on_timer_event(struct at *a)
 		on_restore(a);
 		break;
 	case KT_EV_OFFSET:
+		miss_offsets(a);
 		t->offset_ticks = a->ev->offset.offset_ticks;
 		a->v->offset_gen = a->ev->offset.offset_gen;
 		t->offset_told = t->offset_known = true;
