@@ -426,6 +426,8 @@ static int feed_one(struct kt_model *m, const struct kt_event *ev)
 	v = &m->vcpu[i];
 	if (m->opts.only_vm && v->vm != m->opts.only_vm)
 		return 0;
+	/* Put while a gap is open it may come to the CPU that loses events. */
+	v->in_gap |= m->gaps.n && ev->kind == KT_EV_SAVE;
 	if ((timer == KT_HVTIMER || timer == KT_HPTIMER) && !v->nested && need_nested(m, v))
 		return -ENOMEM;
 	if (m->opts.sink) {

@@ -227,8 +227,10 @@ void kt_broke_late(struct at *a, uint64_t from_ns, const char *seen, uint64_t la
 		return;
 	}
 	held(a);
-	if (t->violated < KT_VIOLATIONS_KEPT)
+	if (t->violated < KT_VIOLATIONS_KEPT) {
 		t->first[t->violated] = v;
+		t->place[t->violated] = place_of(a->v);
+	}
 	t->violated++;
 	if (a->r->opts.violation)
 		a->r->opts.violation(a->r->opts.arg, &v);
@@ -255,17 +257,27 @@ static void void_vcpu(struct kt_rules *r, struct rule_vcpu *v, uint64_t until_ns
 	v->void_until_ns = end_ns;
 }
 
-/* A gap that is told late: what was judged since it began may be its doing. */
-static void void_verdicts(struct kt_rules *r, uint64_t from_ns)
+/* May the gap, told late, be why this was found? */
+static bool is_in_gap(const struct rule_tally *t, size_t i, const struct kt_event *gap)
 {
-	for (size_t i = 0; i < kt_nr_rule_rows; i++) {
-		struct rule_tally *t = &r->tally[i];
+	return t->first[i].at_ns >= gap->ts_ns && kt_gap_touches(gap->pcpu, t->place[i]);
+}
 
-		if (!t->violated || t->first[0].at_ns < from_ns)
+/* Takes back what was found since a gap began that is told only now; of what is not kept, all or nothing. */
+static void void_verdicts(struct rule_tally *t, const struct kt_event *gap)
+{
+	size_t kept = t->violated < KT_VIOLATIONS_KEPT ? t->violated : KT_VIOLATIONS_KEPT, left = 0;
+
+	for (size_t i = 0; i < kept; i++) {
+		if (is_in_gap(t, i, gap))
 			continue;
-		t->in_gaps += t->violated;
-		t->violated = 0;
+		t->first[left] = t->first[i];
+		t->place[left++] = t->place[i];
 	}
+	if (left == kept)
+		return;
+	t->in_gaps += left ? kept - left : t->violated;
+	t->violated = left;
 }
 
 static void close_stream(struct kt_rules *r, uint32_t stream)
@@ -281,7 +293,8 @@ static int feed_gap(struct kt_rules *r, const struct kt_event *ev)
 	r->totals.lost += ev->gap.lost;
 	if (kt_gaps_open(&r->gaps, ev->pcpu, ev->gap.until_ns))
 		return -ENOMEM;
-	void_verdicts(r, ev->ts_ns);
+	for (size_t i = 0; i < kt_nr_rule_rows; i++)
+		void_verdicts(&r->tally[i], ev);
 	close_stream(r, ev->pcpu);
 	for (uint32_t i = 0; r->vcpu && i < r->nr_vcpus; i++)
 		if (!r->vcpu[i].gone && kt_gap_touches(ev->pcpu, place_of(&r->vcpu[i])))
@@ -385,7 +398,7 @@ static int nest(struct rule_vcpu *v)
 int kt_rules_feed(struct kt_rules *r, const struct kt_event *ev, size_t n)
 {
 	struct at a = { .r = r };
-	bool early, gap;
+	bool early, gap, loaded;
 
 	r->totals.events += n;
 	for (; n; n--, ev++) {
@@ -426,9 +439,13 @@ int kt_rules_feed(struct kt_rules *r, const struct kt_event *ev, size_t n)
 		gap = (r->gaps.n || a.v->void_until_ns) && in_gap(r, a.v, ev->ts_ns);
 		r->totals.early += early;
 		r->totals.in_gaps += gap;
+		loaded = a.v->loaded;
 		if (!early && !gap)
 			take((struct kt_rules_all *)r, &a);
-		else if (ev->kind == KT_EV_OFFSET)
+		/* Put while a gap is open: what it does next may be lost. */
+		if (r->gaps.n && loaded && !a.v->loaded)
+			(void)in_gap(r, a.v, ev->ts_ns);
+		if ((early || gap) && ev->kind == KT_EV_OFFSET)
 			kt_rules_advance(&a);	/* told once, and true until the next */
 	}
 	return 0;

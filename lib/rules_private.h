@@ -25,7 +25,9 @@
  * did go off meanwhile: PULSES readings of the recorder, which sleeps by a timer before each.
  * A host may stand still for any time (one under emulation did for 115 ms at a load of 20 on
  * two CPUs), and when it runs again a thread may be quicker than the interrupt that is due.
- * Three readings are 150 to 300 ms of a host that works.
+ * Three readings are 150 to 300 ms of a host that works.  They speak of the CPU that the
+ * recorder slept on; one that was stopped alone takes its own interrupt, long due, before
+ * its threads tell anything.
  */
 #define MISSING_NS 100000000ull
 #define PULSES 3
@@ -147,6 +149,7 @@ struct rule_tally {
 	uint64_t doubted;	/* would be violations, but what they rest on may not have been recorded */
 	uint64_t in_gaps;	/* were violations until a gap was told that may explain them */
 	struct kt_violation first[KT_VIOLATIONS_KEPT];
+	struct kt_gap_place place[KT_VIOLATIONS_KEPT];	/* where its vCPU was, for gaps that are told late */
 };
 
 struct kt_rules {
