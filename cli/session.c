@@ -115,8 +115,10 @@ static bool is_whole(const struct reading *r)
 
 static int take_end(struct reading *r)
 {
-	int err = is_whole(r) ? 0 : lose_rest(r);
+	int err = check_damage(r);
 
+	if (!err && !is_whole(r))
+		err = lose_rest(r);
 	kt_order_mark(r->order, UINT64_MAX);
 	return err ? err : feed(r);
 }
