@@ -17,7 +17,7 @@ struct cursor {
 	int fd;
 	char *memory;
 	struct kt_trace_page page;	/* at the next record; data NULL = ask the kernel again */
-	uint64_t last_ns;		/* of the newest record given out */
+	uint64_t whole_ns;		/* what is older was given out, or told as a gap */
 	uint64_t missed, told;		/* given out as gaps; by kt_pages_untold */
 	uint64_t pages;			/* read in this drain */
 };
@@ -28,7 +28,7 @@ struct kt_pages {
 	uint32_t nr;
 	uint32_t *heap, nr_heap;	/* cursors that have a record, the oldest on top */
 	size_t page_bytes;
-	uint64_t buffer_bytes;
+	uint64_t buffer_bytes, drains;
 	struct kt_pages_stats stats;
 };
 
@@ -65,6 +65,9 @@ static bool has_no_buffer(int err)
 	return err == ENODEV || err == ENXIO;
 }
 
+/* Passes between two tries: a host may have hundreds of CPUs that are never up. */
+#define REOPEN_EVERY 8
+
 static int open_buffer(struct kt_pages *p, struct cursor *c)
 {
 	char path[64];
@@ -85,7 +88,7 @@ static int next_page(struct kt_pages *p, struct cursor *c, const struct kt_pages
 	ssize_t n;
 	int err;
 
-	if (c->fd < 0 && has_no_buffer(-c->fd)) {
+	if (c->fd < 0 && has_no_buffer(-c->fd) && p->drains % REOPEN_EVERY == 0) {
 		err = open_buffer(p, c);
 		if (err)
 			return err;
@@ -100,15 +103,17 @@ static int next_page(struct kt_pages *p, struct cursor *c, const struct kt_pages
 		c->pages++;
 		missed = kt_trace_page_start(&c->page, c->memory, n);
 		if (missed) {
-			uint64_t until = c->page.data ? c->page.ts_ns : c->last_ns;
+			/* A page of discarded records only: the hole is before its end. */
+			uint64_t next_ns = c->page.data ? c->page.ts_ns : c->page.ts_ns + 1;
 			/* A full page has no room for the number: the rest of it is told at the end. */
 			uint64_t count = missed > 0 ? missed : 1;
 
 			c->missed += count;
 			p->stats.missed += count;
-			err = sink->gap(sink->arg, c->cpu, c->last_ns, until, count);
+			err = sink->gap(sink->arg, c->cpu, c->whole_ns, next_ns, count);
 			if (err)
 				return err;
+			c->whole_ns = next_ns - 1;
 		}
 	}
 	return 0;
@@ -179,6 +184,17 @@ static void note_fill(struct kt_pages *p)
 	}
 }
 
+/* A buffer that was read until it was empty has given all there was: what it loses is later. */
+static void note_empty(struct kt_pages *p, uint64_t until_ns)
+{
+	for (uint32_t i = 0; i < p->nr && until_ns != UINT64_MAX; i++) {
+		struct cursor *c = &p->cursor[i];
+
+		if (c->fd >= 0 && !c->page.data && c->whole_ns < until_ns)
+			c->whole_ns = until_ns;
+	}
+}
+
 int kt_pages_drain(struct kt_pages *p, uint64_t until_ns, const struct kt_pages_sink *sink)
 {
 	int err = 0;
@@ -198,7 +214,7 @@ int kt_pages_drain(struct kt_pages *p, uint64_t until_ns, const struct kt_pages_
 
 		do {
 			p->stats.records++;
-			c->last_ns = c->page.ts_ns;
+			c->whole_ns = c->page.ts_ns;
 			err = sink->record(sink->arg, c->cpu, c->page.ts_ns, c->page.data,
 					   kt_trace_page_size(&c->page));
 			if (!err)
@@ -209,6 +225,9 @@ int kt_pages_drain(struct kt_pages *p, uint64_t until_ns, const struct kt_pages_
 		sift_down(p, 0);
 	}
 	note_fill(p);
+	if (!err)
+		note_empty(p, until_ns);
+	p->drains++;
 	return err;
 }
 

@@ -220,7 +220,7 @@ static struct life *new_life(struct kt_live *l, const struct kt_live_rec *rec)
 
 /*
  * Most VMMs make their vCPUs first, and the interrupt controller after them: what the reset
- * found is asked again until the guest runs.  True when it is another.
+ * found is asked again at each load.  True when it is another.
  */
 static bool vgic_is_news(struct life *v, const struct kt_live_rec *rec)
 {
