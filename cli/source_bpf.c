@@ -308,10 +308,12 @@ static int on_ring(void *arg, uint32_t cpu, const struct kt_event *ev, size_t n)
 	return n ? c->sink->rings.events(c->sink->rings.arg, cpu, ev, n) : 0;
 }
 
+/* What was lost before the stop was lost by then. */
 static uint64_t clock_ns(void *arg)
 {
-	(void)arg;
-	return kt_host_now_ns();
+	const struct bpf_capture *c = arg;
+
+	return c->stop_ns ? c->stop_ns : kt_host_now_ns();
 }
 
 static int on_loss(void *arg, const struct kt_loss *loss)
@@ -454,7 +456,7 @@ static int drain_side_losses(struct bpf_capture *c)
 	if (!sum)
 		return 0;
 	/* After the counters: the recorder may have been stopped before them. */
-	loss.until_ns = kt_host_now_ns();
+	loss.until_ns = clock_ns(c);
 	return c->sink->rings.loss(c->sink->rings.arg, &loss);
 }
 

@@ -166,7 +166,7 @@ static int tell_kernel(struct ftrace_capture *c)
 
 /* ---- what was lost beside the pages ---- */
 
-static int drain_skips(struct ftrace_capture *c)
+static int drain_skips(struct ftrace_capture *c, uint64_t now_ns)
 {
 	struct kt_loss loss = { .from_ns = c->settled_ns[1], .stream = KT_STREAM_SIDE };
 	char *profile = kt_tracefs_probe_profile();
@@ -185,8 +185,8 @@ static int drain_skips(struct ftrace_capture *c)
 	free(profile);
 	n = kt_live_take_untold(c->live);
 	loss.lost[KT_EV_LR] += n;
-	/* After the counters: the recorder may have been stopped before them. */
-	loss.until_ns = kt_host_now_ns();
+	/* After the counters: the recorder may have been stopped before them.  Tracing ended before the last pass. */
+	loss.until_ns = c->stopped ? now_ns - 1 : kt_host_now_ns();
 	return lose(c, &loss, sum + n);
 }
 
@@ -219,7 +219,7 @@ static int ftrace_drain(struct kt_capture *base, uint64_t now_ns,
 	if (!err)
 		err = kt_live_flush(c->live, c->stopped);
 	if (!err)
-		err = drain_skips(c);
+		err = drain_skips(c, now_ns);
 	if (!err && c->stopped)
 		err = drain_ends(c, now_ns);
 	else if (!err)
