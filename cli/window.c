@@ -8,15 +8,16 @@
 #include "log.h"
 
 #define KEEP 65536	/* events, a power of two: seconds of a busy host's timer */
+#define KEEP_CLOCKS 128	/* as many as the model remembers: rules about missing timers ask for them */
 
 struct kt_window {
 	struct kt_event *ring;
 	uint64_t head;		/* events ever fed */
 	struct kt_ident *ident;
-	struct kt_clock_pair clock[2];	/* the first and the newest */
+	struct kt_clock_pair first, clock[KEEP_CLOCKS];	/* clock: the newest, a ring */
 	struct kt_vm_name *name;
 	size_t nr_idents, nr_names;
-	unsigned int nr_clocks;
+	uint64_t nr_clocks;
 };
 
 int kt_window_new(struct kt_window **out)
@@ -65,8 +66,9 @@ int kt_window_block(struct kt_window *w, const struct kt_block *b)
 		return append((void **)&w->name, &w->nr_names, b->name, b->n, sizeof(*w->name));
 	case KT_BLOCK_CLOCK:
 		for (size_t i = 0; i < b->n; i++) {
-			w->clock[w->nr_clocks ? 1 : 0] = b->clock[i];
-			w->nr_clocks += w->nr_clocks < 2;
+			if (!w->nr_clocks)
+				w->first = b->clock[i];
+			w->clock[w->nr_clocks++ % KEEP_CLOCKS] = b->clock[i];
 		}
 		return 0;
 	default:
@@ -87,6 +89,17 @@ static int write_gap(struct kt_store_writer *out, const struct kt_event *ev)
 
 	loss.lost[ev->gap.lost_kind % KT_KIND_MAX] = ev->gap.lost;
 	return kt_writer_loss(out, &loss);
+}
+
+/* The first gives the counter's rate its long base. */
+static int write_clocks(const struct kt_window *w, struct kt_store_writer *out)
+{
+	uint64_t from = w->nr_clocks > KEEP_CLOCKS ? w->nr_clocks - KEEP_CLOCKS : 0;
+	int err = from ? kt_writer_clock(out, &w->first, 1) : 0;
+
+	for (uint64_t i = from; i < w->nr_clocks && !err; i++)
+		err = kt_writer_clock(out, &w->clock[i % KEEP_CLOCKS], 1);
+	return err;
 }
 
 /* One stream a CPU: within one the order of the ring is the order of time. */
@@ -130,8 +143,8 @@ int kt_window_write(const struct kt_window *w, const char *path, const struct kt
 		err = kt_writer_idents(out, w->ident, w->nr_idents);
 	for (size_t i = 0; i < w->nr_names && !err; i++)
 		err = kt_writer_name(out, &w->name[i]);
-	if (w->nr_clocks && !err)
-		err = kt_writer_clock(out, w->clock, w->nr_clocks);
+	if (!err)
+		err = write_clocks(w, out);
 	if (!err)
 		err = write_events(w, out);
 	close_err = kt_writer_close(out, NULL);
