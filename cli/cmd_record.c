@@ -297,8 +297,8 @@ static void say_end(const struct run *r, const struct kt_recorder_counts *n)
 	char rotated[96] = "";
 
 	if (n->all_events != n->events || n->all_lost != n->lost)
-		snprintf(rotated, sizeof(rotated), " (in all files %" PRIu64 " and %" PRIu64 ")", n->all_events,
-			 n->all_lost);
+		snprintf(rotated, sizeof(rotated), " (all files: %s events, %s lost)", kt_text_count(n->all_events),
+			 kt_text_count(n->all_lost));
 	fprintf(stderr, "%s: %s events, %s lost%s, stopped by %s\n", opt.output, kt_text_count(n->events),
 		kt_text_count(n->lost), rotated, r->reason);
 }

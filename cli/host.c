@@ -57,10 +57,10 @@ static uint64_t counter_hz(void)
 	return v;
 }
 
-/* The tightest of a few brackets: being scheduled away between the reads only widens one. */
 /* Stopped between the readings each time: no pair is better than one that is wrong (CLOCK_SLACK_NS, lib). */
 #define BRACKET_NS 1000000ull
 
+/* The tightest of a few brackets: being scheduled away between the reads only widens one. */
 bool kt_host_clock_pair(struct kt_clock_pair *out)
 {
 	uint64_t best = UINT64_MAX;

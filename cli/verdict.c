@@ -96,7 +96,7 @@ void kt_check_sum(const struct kt_session *s, const struct kt_rules *rules, uint
 	if (out->violated && (incomplete(s->facts) || s->late))
 		out->why = "the capture is not whole: what looks broken may be what is missing";
 	else if (out->violated && t->told_late)
-		out->why = "that it is another tool's was told after its events: what looks broken may be what it has not";
+		out->why = "only its end says that another tool made it: what looks broken may be what that tool does not record";
 	else if (out->violated)
 		out->answer = KT_ANSWER_VIOLATED;
 	else if (t->lost || s->late)
