@@ -380,7 +380,7 @@ $(O)/lossy: $(O)/obj/tests/lossy/lossy.o $(O)/obj/tests/lossy/recording.o $(LOSS
 
 # Do two recordings of one run tell the same: usage at the top of same.c.
 SAME_CLI := $(patsubst %,$(O)/obj/cli/%.o,session source_file sandbox tracedat) $(NATIVE_SRC:%.c=$(O)/obj/%.o)
-$(O)/same: $(patsubst %,$(O)/obj/tests/lab/%.o,same same_take same_order same_table) $(SAME_CLI) $(O)/libkt.a
+$(O)/same: $(patsubst %,$(O)/obj/tests/lab/%.o,same same_take same_order same_table) $(SAME_CLI) $(O)/libkt.a $(O)/made/link
 	$(call msg,LD,$@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o %.a,$^) -lm $(TRACECMD_LIBS)
 

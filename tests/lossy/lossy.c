@@ -13,7 +13,7 @@
  *			(none of the three: all of them)
  *
  * Expected of a conforming recording: never violated; inconclusive, with a reason, where it was
- * cut or lost something; and with one loss that spans less than a quarter of it, 80 % of the
+ * cut or lost something; and with one loss that spans less than a quarter of it, on average 80 % of the
  * rules that are put to the test by the whole are still put to the test.
  *
  * Expected of a broken one with keeps-RULE: each draw takes one violation of that rule; a loss or

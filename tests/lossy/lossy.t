@@ -24,9 +24,11 @@ for s in level lazy mapped userspace; do
 	like "$(cat out)" 'losses: 12 judged, 0 failed' "$s: as many losses"
 	like "$(cat out)" 'rotations: 24 judged, 0 failed' "$s: both files of as many rotations"
 done
+# Not its status: of a few dozen events one loss may leave too few rules.
 "$lossy" -n 12 --cuts --losses "$top"/tests/check/conforming*.events >out 2>&1
 unlike "$(cat out)" ': violated|conforms, as|without a reason|cannot be' "conforming stories: never violated, always a reason"
-like "$(grep -c ' judged, 0 failed' out)" '^[1-9]' "conforming stories: they were judged"
+is "$(grep -c ' judged' out)" "$(find "$top"/tests/check -name 'conforming*.events' | wc -l | awk '{ print 2 * $1 }')" \
+	"conforming stories: each was cut and made lossy" "$(cat out)"
 
 # ---- broken: not blind ----
 # keeps RULE NAME: of what leaves a violation untouched nearly all leave it seen
