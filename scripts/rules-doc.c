@@ -32,7 +32,7 @@ static int print_cells(FILE *f)
 	char line[1024];
 
 	puts("\n## Exercised in the lab\n\n"
-	     "What `tests/lab/judge-conform.sh` puts to the test at least in each cell (kernel, CPU, GIC): it fails when a cell exercises fewer.\n"
+	     "What `KT_PARTS=conform bash tests/lab/cell.t` puts to the test at least in each cell (kernel, CPU, GIC): it fails when a cell exercises fewer.\n"
 	     "`cortex-a72` is nVHE, `max` VHE.\n\n| cell | rules |\n|---|---|");
 	while (fgets(line, sizeof(line), f)) {
 		char *cell = strtok(line, " \n"), *n = strtok(NULL, " \n"), *id;
