@@ -119,15 +119,20 @@ kills() {
 
 # stopped SOURCE DETAIL: five seconds in which nobody drains small buffers
 stopped() {
-	start "$KT_OUT/$1-$2.data" --source "$1" --detail "$2" --buffer-size 256K
+	two_busy_vms
+	file=$KT_OUT/$1-$2.data
+	kvmtimer-trace record -q --source "$1" --detail "$2" --buffer-size 256K -o "$file" &
+	recorder=$!
+	await 120 test -s "$file"
 	sleep 2
 	kill -STOP $recorder
 	sleep 5
 	kill -CONT $recorder
 	sleep 2
-	stop_vm
+	kill -INT $recorder
 	wait $recorder
 	echo "$1-$2: status $?"
+	kill $vms
 }
 
 # full SOURCE: a disk that fills up, and one that does while the second file is written
