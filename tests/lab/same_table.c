@@ -137,7 +137,7 @@ const struct same_row same_rows[] = {
 
 { SAME_VERDICT, 0, "D7", .pairs = THEIRS, .details = BOTH, .why = "why a vCPU was put is known to BPF only" },
 { SAME_VERDICT, 0, "D5", .pairs = SAME_FOREIGN, .details = BOTH, .why = "whether a vCPU or its thread sleeps is known to us only" },
-{ SAME_VERDICT, 0, "I16 I18 E1", .pairs = SAME_FTRACE, .details = BOTH,
+{ SAME_VERDICT, 0, "I16 I18 E1 D5", .pairs = SAME_FTRACE, .details = BOTH,
   .why = "the registers of an emulated timer are known to BPF only" },
 { SAME_VERDICT, 0, "I14", .pairs = SAME_FTRACE, .details = SAME_LR,
   .why = "how many list registers name an interrupt is counted by BPF only" },
