@@ -135,7 +135,7 @@ const struct same_row same_rows[] = {
 { SAME_STEPS, 0, "vcpu", .pairs = SAME_FOREIGN, .details = BOTH, .until_run = true,
   .why = "sched_switch tells of a thread that sleeps before its vCPU first runs" },
 
-{ SAME_VERDICT, 0, "D7", .pairs = THEIRS, .details = BOTH, .why = "why a vCPU was put is known to BPF only" },
+{ SAME_VERDICT, 0, "D3 D7", .pairs = THEIRS, .details = BOTH, .why = "why a vCPU was put is known to BPF only" },
 { SAME_VERDICT, 0, "D5", .pairs = SAME_FOREIGN, .details = BOTH, .why = "whether a vCPU or its thread sleeps is known to us only" },
 { SAME_VERDICT, 0, "I16 I18 E1 D5", .pairs = SAME_FTRACE, .details = BOTH,
   .why = "the registers of an emulated timer are known to BPF only" },
