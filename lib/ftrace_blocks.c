@@ -270,9 +270,13 @@ int kt_ftrace_blocks_rec(struct kt_ftrace_blocks *b, const struct kt_ftrace_rec 
 int kt_ftrace_blocks_lost(struct kt_ftrace_blocks *b, uint16_t cpu, uint64_t n)
 {
 	struct batch *batch;
+	int err = 0;
 
-	if (cpu >= KT_FTRACE_CPUS_MAX)
-		return 0;
+	for (uint32_t i = 0; cpu == KT_FTRACE_ALL_CPUS && !err && i < b->nr_batches; i++)
+		if (b->batch[i].seen)
+			err = kt_ftrace_blocks_lost(b, i, n);
+	if (err || cpu >= KT_FTRACE_CPUS_MAX)
+		return err;
 	if (batch_of(b, cpu, &batch))
 		return -ENOMEM;
 	batch->lost += n;

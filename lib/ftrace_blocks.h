@@ -21,7 +21,7 @@ void kt_ftrace_blocks_free(struct kt_ftrace_blocks *b);
 
 /* All return 0 or -ENOMEM. */
 int kt_ftrace_blocks_rec(struct kt_ftrace_blocks *b, const struct kt_ftrace_rec *rec);
-/* n events (0 = unknown, some) are missing on cpu between its last record and its next. */
+/* n events (0 = unknown, some) are missing on cpu, or on each seen so far (KT_FTRACE_ALL_CPUS), between its last record and its next. */
 int kt_ftrace_blocks_lost(struct kt_ftrace_blocks *b, uint16_t cpu, uint64_t n);
 int kt_ftrace_blocks_end(struct kt_ftrace_blocks *b);
 

@@ -114,6 +114,7 @@ static inline enum kt_ftrace_ctx kt_ftrace_ctx(unsigned int common_flags)
 
 /* Twice what any arm64 kernel is built for; decoders refuse more. */
 #define KT_FTRACE_CPUS_MAX 8192
+#define KT_FTRACE_ALL_CPUS 0xffff	/* in place of a CPU, of what may be missing anywhere */
 
 /* One record of the trace buffer, whoever decoded it. */
 struct kt_ftrace_rec {

@@ -354,6 +354,7 @@ void kt_ft_forget_thread(struct thread *t)
 	t->put = t->in_guest = t->ran = t->refused = false;
 	t->published.waiting = false;
 	t->nr_load_irqs = 0;
+	t->load_timer[0] = t->load_timer[1] = -1;
 	t->save_flags = t->last_id = 0;
 }
 
@@ -435,6 +436,7 @@ int kt_ft_thread_of(struct kt_ftrace *f, struct cpu *c, const struct kt_ftrace_r
 		t->refused_id = KT_VCPU_ID_UNKNOWN;
 		t->put = t->in_guest = t->ran = t->published.waiting = false;
 		t->nr_load_irqs = t->last_id = t->save_flags = 0;
+		t->load_timer[0] = t->load_timer[1] = -1;
 	}
 	if (rec->tgid && rec->tgid != t->tgid && set_tgid(f, t, rec->tgid))
 		return -ENOMEM;

@@ -332,7 +332,7 @@ static bool take_latency(const char *line, const char *end, struct kt_ftrace_rec
 	return false;
 }
 
-/* "CPU:1 [LOST 23 EVENTS]" (tracefs), "CPU:1 [23 EVENTS DROPPED]", "CPU:1 [EVENTS DROPPED]" (trace-cmd) */
+/* "CPU:1 [LOST 23 EVENTS]", "CPU:1 [LOST EVENTS]" (tracefs; how many is not always known), "CPU:1 [23 EVENTS DROPPED]", "CPU:1 [EVENTS DROPPED]" (trace-cmd) */
 static bool take_lost(const char *p, const char *end, struct kt_ftrace_rec *rec)
 {
 	uint64_t cpu, n = 0;
@@ -345,7 +345,9 @@ static bool take_lost(const char *p, const char *end, struct kt_ftrace_rec *rec)
 	p = skip_blanks(p, end);
 	if (starts(p, end, "[LOST ")) {
 		p += 6;
-		if (!take_number(&p, end, &n) || !starts(p, end, " EVENTS]"))
+		if (take_number(&p, end, &n))
+			p = skip_blanks(p, end);
+		if (!starts(p, end, "EVENTS]"))
 			return false;
 	} else if (p < end && *p == '[') {
 		p++;
@@ -374,11 +376,27 @@ static bool take_started(const char *p, const char *end, struct kt_ftrace_rec *r
 	return true;
 }
 
+/* What people put in place of lines that they took out: any CPU may have lost events there. */
+static bool take_elided(const char *p, const char *end, struct kt_ftrace_rec *rec)
+{
+	static const char *const marks[] = { "[...]", "[..]", "[snip]", "...", "<snip>", "--8<--", "[…]", "…" };
+
+	for (size_t i = 0; i < sizeof(marks) / sizeof(marks[0]); i++) {
+		if ((size_t)(end - p) != strlen(marks[i]) || !starts(p, end, marks[i]))
+			continue;
+		*rec = (struct kt_ftrace_rec){ .cpu = KT_FTRACE_ALL_CPUS };
+		return true;
+	}
+	return false;
+}
+
 /* What is no event; KT_TL_EVENT when it may be one. */
 static enum kt_trace_line other_line(const char *p, const char *end, struct kt_ftrace_rec *rec)
 {
 	if (p == end)
 		return KT_TL_COMMENT;
+	if (take_elided(p, end, rec))
+		return KT_TL_LOST;
 	switch (*p) {
 	case '#':
 		return take_started(p, end, rec) ? KT_TL_STARTED : KT_TL_COMMENT;

@@ -23,7 +23,8 @@ enum kt_trace_line {
 	KT_TL_EVENT,	/* one of ours: the record is filled */
 	KT_TL_OTHER,	/* an event that is none of ours */
 	KT_TL_COMMENT,	/* empty, "# ...", "cpus=2", ... */
-	KT_TL_LOST,	/* "CPU:1 [LOST 23 EVENTS]": rec->cpu, rec->v[0] = how many (0 = not said) */
+	KT_TL_LOST,	/* "CPU:1 [LOST 23 EVENTS]": rec->cpu, rec->v[0] = how many (0 = not said);
+			   "[...]": rec->cpu = KT_FTRACE_ALL_CPUS */
 	KT_TL_UNTOLD,	/* one of ours of which its printer tells no value */
 	KT_TL_STARTED,	/* "##### CPU 1 buffer started ####": rec->cpu */
 	KT_TL_DAMAGED,	/* one of ours whose fields cannot be read: the record up to .id is filled */

@@ -199,6 +199,13 @@ printf 'x\n%.0s' $(seq 1000) >not-a-trace
 is $? 1 "text that is no trace is refused"
 like "$(cat out)" 'unknown format: no recording, no events as text, no trace.dat, no trace as text in its first 64 KiB; paste .* cut' "and it is said, with what to do"
 
+# Lines that somebody took out, and put a mark in their place; or the kernel, which does not always know how many.
+for mark in '[...]' '...' '[snip]' 'CPU:0 [LOST EVENTS]' 'CPU:0 [LOST 4 EVENTS]'; do
+	awk -v mark="$mark" 'NR == 60 { print mark } NR < 60 || NR > 63' "$top/tests/text/tracefs.txt" >"$tmp/elided"
+	statuses "3 3 3" "$mark in place of four lines" "$tmp/elided"
+done
+statuses "3 3 3" "a lost publication: what comes first behind it is not that timer's" "$top/tests/text/lost-first-publication.txt"
+
 # Nor what could not be put in its place: one line with a mangled time.
 awk 'NR == 60 { line = $0; sub(/[0-9]+\.[0-9]+:/, "0.000001:", line); print line } { print }' "$top/tests/text/tracefs.txt" >mangled
 "$kt" check mangled >out
