@@ -123,10 +123,14 @@ static void on_ready(void *arg, struct kt_model *model)
 }
 
 /* What reads the text must know it too: its own end is a good one. */
-static void tell_cut(const struct kt_session *s)
+static void tell_lacks(const struct kt_session *s)
 {
 	if (!s->status.closed_well)
 		puts("fact stop.cut=\"yes\"");
+	if (s->status.bad_blocks)
+		printf("fact stop.damaged=\"%" PRIu64 "\"\n", s->status.bad_blocks);
+	if (s->late)
+		printf("fact stop.late=\"%" PRIu64 "\"\n", s->late);
 }
 
 /* The text has no word for these: whoever keeps it must know. */
@@ -153,7 +157,7 @@ static int run(int nr_args, char **args)
 	kt_anonymise(opt.anonymise);
 	if (kt_session_read(&so, &s))
 		return KT_EXIT_FAILED;
-	tell_cut(&s);
+	tell_lacks(&s);
 	warn_lacks(&s);
 	kt_session_free(&s);
 	return KT_EXIT_OK;

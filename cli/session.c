@@ -47,6 +47,16 @@ static int feed(struct reading *r)
 	return err;
 }
 
+/* One without an end is what lose_rest says, here or in what was dumped: the facts say why. */
+static bool is_uncounted(const struct kt_loss *l)
+{
+	uint64_t sum = 0;
+
+	for (unsigned int k = 0; k < KT_KIND_MAX; k++)
+		sum |= l->lost[k];
+	return !sum && l->until_ns != UINT64_MAX;
+}
+
 static int take_block(struct reading *r, const struct kt_block *b)
 {
 	int err;
@@ -66,8 +76,10 @@ static int take_block(struct reading *r, const struct kt_block *b)
 	case KT_BLOCK_CLOCK:
 		kt_model_clock(r->s->model, b->clock, b->n);
 		return 0;
-	case KT_BLOCK_EVENTS:
 	case KT_BLOCK_LOSS:
+		r->s->uncounted |= is_uncounted(b->loss);
+		return kt_order_push(r->order, b);
+	case KT_BLOCK_EVENTS:
 		return kt_order_push(r->order, b);
 	case KT_BLOCK_MARK:
 		if (b->first_ns > r->mark_ns)

@@ -13,6 +13,7 @@ struct kt_session {
 	struct kt_model *model;
 	struct kt_facts *facts;			/* a copy: outlives the file */
 	struct kt_read_status status;
+	bool uncounted;		/* a loss that nobody counted, with an end: perhaps nothing, perhaps much */
 	uint64_t late;				/* events dropped because they came too late */
 	const char *path;
 	enum kt_input_format format;

@@ -93,15 +93,15 @@ void kt_check_sum(const struct kt_session *s, const struct kt_rules *rules, uint
 	count(rules, only, out);
 	out->answer = KT_ANSWER_INCONCLUSIVE;
 	/* An event that came too late for its place was dropped, and left no gap. */
-	if (out->violated && (incomplete(s->facts) || s->late))
+	if (out->violated && (incomplete(s->facts) || s->late || kt_facts_get(s->facts, "stop.late")))
 		out->why = "the capture is not whole: what looks broken may be what is missing";
 	else if (out->violated && t->told_late)
 		out->why = "only its end says that another tool made it: what looks broken may be what that tool does not record";
 	else if (out->violated)
 		out->answer = KT_ANSWER_VIOLATED;
-	else if (t->lost || s->late)
+	else if (t->lost || s->late || s->uncounted)
 		out->why = "events were lost";
-	else if (s->status.bad_blocks)
+	else if (s->status.bad_blocks || kt_facts_get(s->facts, "stop.damaged"))
 		out->why = "parts of the file are damaged";
 	else if (s->status.cut || !s->status.closed_well || kt_facts_get(s->facts, "stop.cut"))
 		out->why = "the recording was cut off";

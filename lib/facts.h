@@ -27,6 +27,7 @@
  *   stop.whole        yes | no: streams end at different times, after the last mark
  *   stop.events, stop.lost  in this file      stop.records    read from the kernel
  *   stop.cut          yes, in a dump only: the recording had no end
+ *   stop.damaged, stop.late  in a dump only: blocks and events of the recording that are not in it
  */
 
 struct kt_facts;
