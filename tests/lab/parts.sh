@@ -6,6 +6,11 @@ all=$KT_OUT
 # A guest or recorder that a signal ends is told by the kernel, with where it was.
 echo 1 >/proc/sys/debug/exception-trace
 stall "$all/stall" &
+# KVM patches the scheduler when its first VM comes and when its last one goes, to be told when a
+# vCPU is switched out and in.  An emulated CPU may run one of the two places patched and the other
+# not yet: a vCPU was put and not loaded again, and ran so (I21, in one recording of fifty).  With
+# a VM that stays nothing is patched.
+vmm --hold &
 for part; do
 	export KT_OUT="$all/$part"
 	mkdir -p "$KT_OUT"

@@ -52,7 +52,7 @@ static struct {
 	unsigned int nr_vcpus, id_base, repeat, timeout_s, migrate_ms;
 	unsigned int vtimer_ppi, ptimer_ppi;
 	int pin[MAX_PINS], nr_pins;
-	bool preempt, stats, print_ids, log_irq;
+	bool preempt, stats, print_ids, log_irq, hold;
 } opt = { .name = "vmm", .gic = -1, .nr_vcpus = 1, .repeat = 1 };
 
 static struct {
@@ -268,17 +268,22 @@ static void load_image(void)
 		 opt.ptimer_ppi ? opt.ptimer_ppi : 30, opt.params);
 }
 
-static void create_vm(void)
+static void open_vm(void)
 {
-	struct kvm_userspace_memory_region ram = { .guest_phys_addr = RAM_BASE,
-						   .memory_size = RAM_SIZE };
-
 	vm.kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC);
 	if (vm.kvm < 0)
 		die("cannot open /dev/kvm (%s): KVM needs EL2, and root or group kvm", strerror(errno));
 	vm.vm = ioctl(vm.kvm, KVM_CREATE_VM, 0);
 	if (vm.vm < 0)
 		die("cannot create a VM: %s", strerror(errno));
+}
+
+static void create_vm(void)
+{
+	struct kvm_userspace_memory_region ram = { .guest_phys_addr = RAM_BASE,
+						   .memory_size = RAM_SIZE };
+
+	open_vm();
 	vm.run_size = ioctl(vm.kvm, KVM_GET_VCPU_MMAP_SIZE, 0);
 	vm.ram = mmap(NULL, RAM_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (vm.ram == MAP_FAILED)
@@ -542,7 +547,8 @@ static const char usage[] =
 	"  --vtimer-ppi N, --ptimer-ppi N\n"
 	"  --repeat N          create, run and destroy the VM N times\n"
 	"  --timeout S         give up after S seconds, status 124\n"
-	"  --print-ids --stats --log-irq   tell on stderr\n";
+	"  --print-ids --stats --log-irq   tell on stderr\n"
+	"  --hold              no guest: a VM without vCPUs that stays until a signal\n";
 
 static unsigned int number(const char *s, const char *what)
 {
@@ -567,7 +573,8 @@ static void parse(int argc, char **argv)
 		{ "pin", 1, 0, 'p' }, { "migrate", 1, 0, 'm' }, { "preempt", 0, 0, 'P' },
 		{ "id-base", 1, 0, 'b' }, { "vtimer-ppi", 1, 0, 'v' }, { "ptimer-ppi", 1, 0, 'V' },
 		{ "repeat", 1, 0, 'r' }, { "timeout", 1, 0, 't' }, { "print-ids", 0, 0, 'i' },
-		{ "stats", 0, 0, 's' }, { "log-irq", 0, 0, 'l' }, { "help", 0, 0, 'h' }, {}
+		{ "stats", 0, 0, 's' }, { "log-irq", 0, 0, 'l' }, { "hold", 0, 0, 'H' },
+		{ "help", 0, 0, 'h' }, {}
 	};
 	int c;
 
@@ -587,6 +594,7 @@ static void parse(int argc, char **argv)
 		case 'i': opt.print_ids = true; break;
 		case 's': opt.stats = true; break;
 		case 'l': opt.log_irq = true; break;
+		case 'H': opt.hold = true; return;
 		case 'h': fputs(usage, stdout); exit(0);
 		default: fputs(usage, stderr); exit(129);
 		}
@@ -611,6 +619,11 @@ int main(int argc, char **argv)
 	sigaction(SIGINT, &stop, NULL);
 	sigaction(SIGTERM, &stop, NULL);
 	sigaction(SIGUSR1, &kick, NULL);
+	if (opt.hold) {
+		open_vm();
+		pause();
+		return 0;
+	}
 	for (unsigned int i = 0; i < opt.repeat && vm.stop != 2; i++)
 		run_vm();
 	if (vm.stop == 2 && !vm.status)
