@@ -15,18 +15,21 @@ whole() {
 }
 
 # lossless COMMAND...: a run that is compared, so nothing may be lost.  The kernel skips a program
-# or a probe on top of itself, which counts as lost: such a run is recorded once more.  It is told
-# in $KT_OUT/again; what was recorded first stays beside it, as NAME.first.SUFFIX, and is judged too.
+# or a probe on top of itself, which counts as lost: such a run is recorded again, four times at
+# the most (a run of a few thousand events loses one in perhaps one take of ten).  Each is told in
+# $KT_OUT/again; what was recorded stays beside it, as NAME.first.N.SUFFIX, and is judged too.
 lossless() {
-	"$@"
-	[ "$status" = 0 ] || return
-	whole && return
-	for file in $files; do
-		mv "$file" "${file%.*}.first.${file##*.}"
+	for take in 1 2 3 4 5; do
+		"$@"
+		[ "$status" = 0 ] || return
+		whole && return
+		[ $take -lt 5 ] || break
+		for file in $files; do
+			mv "$file" "${file%.*}.first.$take.${file##*.}"
+		done
+		echo "$name" >>"$KT_OUT/again"
 	done
-	echo "$name" >>"$KT_OUT/again"
-	"$@"
-	[ "$status" != 0 ] || whole || echo "$name" >>"$KT_OUT/lossy"
+	echo "$name" >>"$KT_OUT/lossy"
 }
 
 # await SECONDS COMMAND...: until it succeeds; what never does is told

@@ -24,7 +24,7 @@ stall_limit_ms=2000
 not_through() {
 	[ "$1" = 0 ] || echo "the lab: status $1"
 	cat "$2"/failed "$2"/*/failed 2>/dev/null
-	sed 's/$/: events were lost, twice/' "$2"/lossy "$2"/*/lossy 2>/dev/null
+	sed 's/$/: events were lost each time/' "$2"/lossy "$2"/*/lossy 2>/dev/null
 }
 
 # stall_ms DIR: the longest stop that the host saw; nothing if it could not tell
@@ -69,11 +69,11 @@ no_alarm() {
 # recorded_again NAME DIR: what lost an event, and was recorded once more in the same host
 recorded_again() {
 	local name=$1 d=$2 what
-	[ -e "$d/again" ] || return
 	while read -r what; do
 		tell "recorded again" "$name: $what"
-	done <"$d/again"
-	no_alarm "$name" "$d"/*.first.* "$d"/*/*.first.*
+	done < <(find "$d" -name again -exec cat {} +)
+	# shellcheck disable=SC2046 # no name has a space
+	no_alarm "$name" $(find "$d" -name '*.first.*')
 }
 
 # act NAME DIR OPTIONS... -- COMMAND: a host, and what it left in DIR.  It is booted again, once,
