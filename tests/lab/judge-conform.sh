@@ -38,7 +38,7 @@ judge_conform() {
 		ok $? "$cell: $name: ${broken:-nothing} broken" "$(cat "$tmp/err")"
 		is "$status" "$([ -n "$broken" ] && echo 2 || echo 0)" "$cell: $name: status $status" "$(cat "$tmp/err")"
 		awk '/"id":/ { gsub(/[",]/, ""); sub(/.*:/, ""); id = $0 } /"exercised":[1-9]/ { print id }' "$tmp/json" >>"$tmp/exercised"
-		[ -n "$bad" ] || echo "$name.data" >>"$d/conforming"
+		[ -n "$bad$broken" ] || echo "$name.data" >>"$d/conforming"
 	done
 	sort -uV -o "$tmp/exercised" "$tmp/exercised"
 	exercised_at_least "$cell" "$tmp/exercised"

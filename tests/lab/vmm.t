@@ -28,11 +28,12 @@ for kernel in 6.1 6.12; do
 	"$top/scripts/lab" run --kernel "$kernel" --add "$build/lab/vmm" --add "$build/lab/guest.bin" --add "$tmp/cell" \
 		--out "$d" -- sh /lab/bin/cell >"$tmp/log" 2>&1
 	ok $? "$kernel: the host booted and acted" "$(cat "$tmp/log")"
-	like "$(tr '\n' ' ' <"$d/two-ids")" 'vcpus=2 taken=10 .*ok=1 status 0' "$kernel: ids 1 and 2: each vCPU gets its own interrupts"
+	# Each may take one more before its guest has turned the timer off.
+	like "$(tr '\n' ' ' <"$d/two-ids")" 'vcpus=2 taken=1[0-2] .*ok=1 status 0' "$kernel: ids 1 and 2: each vCPU gets its own interrupts"
 	like "$(tr '\n' ' ' <"$d/high-id")" 'taken=2 raised=2 cancelled=2 .*ok=1 status 0' "$kernel: an id of more than 8 bits"
 	like "$(tr '\n' ' ' <"$d/uirq")" 'taken=2 raised=2 cancelled=2 .*ok=1 status 0' "$kernel: raised and cancelled are both seen"
 	like "$(tr '\n' ' ' <"$d/uirq-vgic")" 'uirq: .*--gic none status 1' "$kernel: uirq refuses a VM with a vgic, where it would test nothing"
-	like "$(tr '\n' ' ' <"$d/ppi")" 'taken=5 .*ok=1 status 0' "$kernel: PPIs can be moved"
+	like "$(tr '\n' ' ' <"$d/ppi")" 'taken=[56] .*ok=1 status 0' "$kernel: PPIs can be moved"
 	like "$(tr '\n' ' ' <"$d/ppi-none")" 'a VM with a vgic only.* status 1' "$kernel: but not without a vgic, and why is said"
 done
 done_testing
