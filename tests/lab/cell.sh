@@ -215,6 +215,7 @@ matrix)
 conform)
 	# What a conforming KVM does with each guest, at detail lr: `check` must find nothing.
 	# One recording for several guests: attaching costs more than they do.
+	judged_only=1
 	take() {
 		name=$1 files=$KT_OUT/$1.data
 		shift

@@ -18,6 +18,7 @@ whole() {
 # or a probe on top of itself, which counts as lost: such a run is recorded again, four times at
 # the most (a run of a few thousand events loses one in perhaps one take of ten).  Each is told in
 # $KT_OUT/again; what was recorded stays beside it, as NAME.first.N.SUFFIX, and is judged too.
+# With judged_only the last take may have lost something: it is compared with nothing.
 lossless() {
 	for take in 1 2 3 4 5; do
 		"$@"
@@ -29,7 +30,7 @@ lossless() {
 		done
 		echo "$name" >>"$KT_OUT/again"
 	done
-	echo "$name" >>"$KT_OUT/lossy"
+	[ -n "${judged_only-}" ] || echo "$name" >>"$KT_OUT/lossy"
 }
 
 # await SECONDS COMMAND...: until it succeeds; what never does is told
