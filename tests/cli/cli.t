@@ -248,7 +248,7 @@ done
 "$kt" dump "$story" 2>err | true
 is "$(cat err)" "" "a closed pipe is quiet"
 
-DESTDIR=$tmp/dest make -s -C "$top" O="$build" install PREFIX=/usr >/dev/null 2>&1
+DESTDIR=$tmp/dest make -s -C "$top" O="$build" VERSION="$("$kt" --version | cut -d" " -f2)" install PREFIX=/usr >/dev/null 2>&1
 ok $? "make install"
 [ -x "$tmp/dest/usr/bin/kvmtimer-trace" ] && [ -s "$tmp/dest/usr/share/man/man1/kvmtimer-trace.1" ]
 ok $? "installed: tool and man pages"
