@@ -48,14 +48,12 @@ static int create_file(struct kt_recorder *r)
 {
 	struct kt_writer_opts wo = { .max_bytes = r->opts.max_bytes };
 	struct kt_facts *facts = NULL;
-	const char *key, *value;
-	int err = 0;
+	int err;
 
 	if (!r->whole_from_ns)
 		return kt_writer_create(r->opts.path, r->facts, &wo, &r->w);
 	err = kt_facts_new(&facts);
-	for (size_t i = 0; !err && kt_facts_at(r->facts, i, &key, &value); i++)
-		err = kt_facts_set(facts, key, value);
+	err = err ?: kt_facts_copy(facts, r->facts);
 	err = err ?: kt_facts_setf(facts, "file.whole_from_ns", "%" PRIu64, r->whole_from_ns);
 	err = err ?: kt_writer_create(r->opts.path, facts, &wo, &r->w);
 	kt_facts_free(facts);

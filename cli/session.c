@@ -25,16 +25,6 @@ static void release(void *arg, const struct kt_block *b)
 	kt_input_release(r->input, b);
 }
 
-static int copy_facts(struct kt_facts *to, const struct kt_facts *from)
-{
-	const char *key, *value;
-	int err = 0;
-
-	for (size_t i = 0; !err && kt_facts_at(from, i, &key, &value); i++)
-		err = kt_facts_set(to, key, value);
-	return err;
-}
-
 static int feed(struct reading *r)
 {
 	const struct kt_event *ev;
@@ -68,7 +58,7 @@ static int take_block(struct reading *r, const struct kt_block *b)
 	}
 	switch (b->type) {
 	case KT_BLOCK_FACTS:
-		return copy_facts(r->s->facts, b->facts);
+		return kt_facts_copy(r->s->facts, b->facts);
 	case KT_BLOCK_IDENT:
 		return kt_model_idents(r->s->model, b->idents, b->n);
 	case KT_BLOCK_NAME:

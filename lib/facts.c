@@ -106,3 +106,13 @@ bool kt_facts_at(const struct kt_facts *f, size_t i, const char **key, const cha
 	*value = f->fact[i].value;
 	return true;
 }
+
+int kt_facts_copy(struct kt_facts *to, const struct kt_facts *from)
+{
+	const char *key, *value;
+	int err = 0;
+
+	for (size_t i = 0; !err && kt_facts_at(from, i, &key, &value); i++)
+		err = kt_facts_set(to, key, value);
+	return err;
+}

@@ -40,6 +40,9 @@ int kt_facts_set(struct kt_facts *f, const char *key, const char *value);
 __attribute__((format(printf, 3, 4)))
 int kt_facts_setf(struct kt_facts *f, const char *key, const char *fmt, ...);
 
+/* Sets all that from has, in its order; from may be NULL.  0 or what kt_facts_set says. */
+int kt_facts_copy(struct kt_facts *to, const struct kt_facts *from);
+
 /* NULL when the key is not there.  Valid until the next set or free. */
 const char *kt_facts_get(const struct kt_facts *f, const char *key);
 
