@@ -332,7 +332,10 @@ static bool take_latency(const char *line, const char *end, struct kt_ftrace_rec
 	return false;
 }
 
-/* "CPU:1 [LOST 23 EVENTS]", "CPU:1 [LOST EVENTS]" (tracefs; how many is not always known), "CPU:1 [23 EVENTS DROPPED]", "CPU:1 [EVENTS DROPPED]" (trace-cmd) */
+/*
+ * "CPU:1 [LOST 23 EVENTS]", "CPU:1 [LOST EVENTS]" (tracefs; how many is not always known),
+ * "CPU:1 [23 EVENTS DROPPED]", "CPU:1 [EVENTS DROPPED]" (trace-cmd)
+ */
 static bool take_lost(const char *p, const char *end, struct kt_ftrace_rec *rec)
 {
 	uint64_t cpu, n = 0;
@@ -395,9 +398,13 @@ static enum kt_trace_line other_line(const char *p, const char *end, struct kt_f
 {
 	if (p == end)
 		return KT_TL_COMMENT;
-	if (take_elided(p, end, rec))
-		return KT_TL_LOST;
 	switch (*p) {
+	case '[':
+	case '.':
+	case '<':
+	case '-':
+	case '\xe2':
+		return take_elided(p, end, rec) ? KT_TL_LOST : KT_TL_EVENT;
 	case '#':
 		return take_started(p, end, rec) ? KT_TL_STARTED : KT_TL_COMMENT;
 	case 'C':
