@@ -8,13 +8,13 @@
 #include "log.h"
 
 #define KEEP 65536	/* events, a power of two: seconds of a busy host's timer */
-#define KEEP_CLOCKS 128	/* as many as the model remembers: rules about missing timers ask for them */
 
 struct kt_window {
 	struct kt_event *ring;
 	uint64_t head;		/* events ever fed */
 	struct kt_ident *ident;
-	struct kt_clock_pair first, clock[KEEP_CLOCKS];	/* clock: the newest, a ring */
+	struct kt_clock_pair first;
+	struct kt_clock_pair clock[KT_PULSES_KEPT];	/* the newest, a ring: rules about missing timers ask for them */
 	struct kt_vm_name *name;
 	size_t nr_idents, nr_names;
 	uint64_t nr_clocks;
@@ -68,7 +68,7 @@ int kt_window_block(struct kt_window *w, const struct kt_block *b)
 		for (size_t i = 0; i < b->n; i++) {
 			if (!w->nr_clocks)
 				w->first = b->clock[i];
-			w->clock[w->nr_clocks++ % KEEP_CLOCKS] = b->clock[i];
+			w->clock[w->nr_clocks++ % KT_PULSES_KEPT] = b->clock[i];
 		}
 		return 0;
 	default:
@@ -94,11 +94,11 @@ static int write_gap(struct kt_store_writer *out, const struct kt_event *ev)
 /* The first gives the counter's rate its long base. */
 static int write_clocks(const struct kt_window *w, struct kt_store_writer *out)
 {
-	uint64_t from = w->nr_clocks > KEEP_CLOCKS ? w->nr_clocks - KEEP_CLOCKS : 0;
+	uint64_t from = w->nr_clocks > KT_PULSES_KEPT ? w->nr_clocks - KT_PULSES_KEPT : 0;
 	int err = from ? kt_writer_clock(out, &w->first, 1) : 0;
 
 	for (uint64_t i = from; i < w->nr_clocks && !err; i++)
-		err = kt_writer_clock(out, &w->clock[i % KEEP_CLOCKS], 1);
+		err = kt_writer_clock(out, &w->clock[i % KT_PULSES_KEPT], 1);
 	return err;
 }
 

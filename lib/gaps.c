@@ -61,6 +61,12 @@ uint64_t kt_gaps_until_ns(const struct kt_gaps *g, uint64_t ts_ns, struct kt_gap
 	return until_ns;
 }
 
+void kt_gaps_close(struct kt_gaps *g)
+{
+	g->n = 0;
+	g->until_ns = 0;
+}
+
 void kt_gaps_fini(struct kt_gaps *g)
 {
 	free(g->span);

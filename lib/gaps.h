@@ -52,6 +52,13 @@ static inline bool kt_gaps_at(const struct kt_gaps *g, uint64_t ts_ns)
 	return ts_ns <= g->until_ns;
 }
 
+/* Has the last open gap ended before ts_ns?  Then whoever kept state over it forgets, and closes them. */
+static inline bool kt_gaps_over(const struct kt_gaps *g, uint64_t ts_ns)
+{
+	return g->n && !kt_gaps_at(g, ts_ns);
+}
+
+void kt_gaps_close(struct kt_gaps *g);
 void kt_gaps_fini(struct kt_gaps *g);
 
 #endif

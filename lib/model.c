@@ -362,8 +362,7 @@ static void close_gaps(struct kt_model *m)
 	struct kt_event end = { .ts_ns = m->gaps.until_ns, .who = KT_WHO_NONE, .kind = KT_EV_GAP,
 				.sub = KT_SUB(KT_TIMER_NONE, 0) };
 
-	m->gaps.n = 0;
-	m->gaps.until_ns = 0;
+	kt_gaps_close(&m->gaps);
 	for (uint32_t i = 0; i < m->nr_vcpus; i++) {
 		if (!m->vcpu[i].in_gap)
 			continue;
@@ -460,7 +459,7 @@ int kt_model_feed(struct kt_model *m, const struct kt_event *ev, size_t n)
 	if (!m->started)
 		start(m, ev, n);
 	for (; ev < end && !err; ev++) {
-		if (m->gaps.n && !kt_gaps_at(&m->gaps, ev->ts_ns))
+		if (kt_gaps_over(&m->gaps, ev->ts_ns))
 			close_gaps(m);
 		if (ev->kind != KT_EV_GAP)
 			m->cpu_seen[ev->pcpu / 64] |= 1ull << ev->pcpu % 64;

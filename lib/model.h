@@ -172,6 +172,9 @@ const struct kt_hist *kt_model_hop(const struct kt_model *m, enum kt_timer timer
 /* Host time per exit of one cause. */
 const struct kt_hist *kt_model_exit_hist(const struct kt_model *m, enum kt_exit_cause cause);
 
+/* Readings remembered: six seconds at the least, as the recorder reads the clocks every 50 to 100 ms. */
+#define KT_PULSES_KEPT 128
+
 /*
  * How often the recorder read the clocks in [from_ns, until_ns], of what is remembered.  It
  * sleeps between two readings, so each is a timer of the host that went off: where there are

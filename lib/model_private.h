@@ -63,7 +63,6 @@ struct who_slot {
 };
 
 #define CPU_CACHE 1024
-#define KT_PULSES_KEPT 128	/* six seconds at the least: the recorder reads the clocks every 50 to 100 ms */
 
 struct kt_model {
 	struct kt_model_opts opts;

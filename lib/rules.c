@@ -326,8 +326,7 @@ static void close_gaps(struct kt_rules *r)
 {
 	for (size_t i = 0; i < r->gaps.n; i++)
 		close_stream(r, r->gaps.span[i].stream);
-	r->gaps.n = 0;
-	r->gaps.until_ns = 0;
+	kt_gaps_close(&r->gaps);
 }
 
 static inline uint32_t asked(const struct rule_vcpu *v, const struct kt_event *ev)
@@ -404,7 +403,7 @@ int kt_rules_feed(struct kt_rules *r, const struct kt_event *ev, size_t n)
 	for (; n; n--, ev++) {
 		a.timer = KT_SUB_TIMER(ev->sub);
 		a.ev = ev;
-		if (r->gaps.n && !kt_gaps_at(&r->gaps, ev->ts_ns))
+		if (kt_gaps_over(&r->gaps, ev->ts_ns))
 			close_gaps(r);
 		if (ev->kind == KT_EV_GAP) {
 			if (feed_gap(r, ev))
