@@ -368,9 +368,9 @@ $(O)/tracedat-seed: tests/fuzz/tracedat_seed.c $(O)/libkt.a
 	$(Q)$(CC) $(filter-out -MMD -MP,$(BASE_CFLAGS)) $(CFLAGS) -o $@ $^
 
 # How much of what is broken on purpose check finds: usage at the top of mutate.c.
-$(O)/mutate: tests/mutate/mutate.c $(O)/libkt.a
+$(O)/mutate: tests/mutate/mutate.c tests/roll.h $(O)/libkt.a
 	$(call msg,LD,$@)
-	$(Q)$(CC) $(filter-out -MMD -MP,$(BASE_CFLAGS)) $(CFLAGS) -o $@ $^ -lm
+	$(Q)$(CC) $(filter-out -MMD -MP,$(BASE_CFLAGS)) $(CFLAGS) -o $@ $(filter %.c %.a,$^) -lm
 
 # Recordings cut and lossy in thousands of ways, each judged: usage at the top of lossy.c.
 LOSSY_CLI := $(patsubst %,$(O)/obj/cli/%.o,verdict session source_file sandbox tracedat tracedat_none)

@@ -39,6 +39,7 @@
 #include "recording.h"
 #include "store_format.h"
 #include "verdict.h"
+#include "../roll.h"
 
 #define LOSS_EVENTS_MAX 2000
 #define NEAR_EVENTS 200		/* of a stream, before or after a violation that must be kept */
@@ -70,13 +71,9 @@ static void seed(uint64_t n)
 	state = (n ^ n >> 31) | 1;
 }
 
-/* xorshift64* */
 static uint64_t roll(uint64_t n)
 {
-	state ^= state >> 12;
-	state ^= state << 25;
-	state ^= state >> 27;
-	return (state * 0x2545f4914f6cdd1dull >> 16) % n;
+	return kt_roll(&state, n);
 }
 
 /* ---- the answer, as check finds it ---- */

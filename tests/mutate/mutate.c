@@ -24,6 +24,7 @@
 #include "order.h"
 #include "rules.h"
 #include "store.h"
+#include "../roll.h"
 
 struct recording {
 	const char *path;
@@ -297,11 +298,7 @@ static uint64_t state;
 
 static uint64_t roll(uint64_t n)
 {
-	/* xorshift64*: the same seed draws the same mutations everywhere. */
-	state ^= state >> 12;
-	state ^= state << 25;
-	state ^= state >> 27;
-	return (state * 0x2545f4914f6cdd1dull >> 16) % n;
+	return kt_roll(&state, n);
 }
 
 struct work {
