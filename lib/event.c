@@ -60,12 +60,8 @@ int kt_parse_timers(const char *list, __u8 *mask)
 	return 0;
 }
 
-const char *kt_at_name(unsigned int kind, unsigned int at)
+bool kt_has_context(unsigned int kind)
 {
-	static const char *const contexts[] = { "task", "host-irq", "soft-timer" };
-	static const char *const phases[] = { "flush", "fold-in", "fold-out" };
-	static const char *const functions[] = { "input-level", "pending" };
-
 	switch (kind) {
 	case KT_EV_UPDATE_IRQ:
 	case KT_EV_VGIC_UPDATE:
@@ -73,7 +69,20 @@ const char *kt_at_name(unsigned int kind, unsigned int at)
 	case KT_EV_HRTIMER_EXPIRE:
 	case KT_EV_BG_EXPIRE:
 	case KT_EV_CALL:
+		return true;
+	}
+	return false;
+}
+
+const char *kt_at_name(unsigned int kind, unsigned int at)
+{
+	static const char *const contexts[] = { "task", "host-irq", "soft-timer" };
+	static const char *const phases[] = { "flush", "fold-in", "fold-out" };
+	static const char *const functions[] = { "input-level", "pending" };
+
+	if (kt_has_context(kind))
 		return at < 3 ? contexts[at] : NULL;
+	switch (kind) {
 	case KT_EV_LR:
 		return at < 3 ? phases[at] : NULL;
 	case KT_EV_WIRE:

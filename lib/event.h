@@ -40,6 +40,8 @@ const char *kt_kind_what(unsigned int kind);
 const char *kt_timer_name(unsigned int timer);		/* "vtimer"…; "-" for KT_TIMER_NONE */
 /* "v,p" or "vtimer,ptimer", ...: bit per enum kt_timer; -EINVAL for anything else. */
 int kt_parse_timers(const char *list, __u8 *mask);
+/* Does KT_SUB_AT of this kind tell the context that it ran in? */
+bool kt_has_context(unsigned int kind);
 const char *kt_at_name(unsigned int kind, unsigned int at); /* NULL when `at` means nothing for kind */
 /* Fields of a kind's payload, ended by a NULL name. */
 const struct kt_field *kt_kind_fields(unsigned int kind);

@@ -18,23 +18,9 @@
 
 #define LOOK_AHEAD 64	/* events; a put and a load are at most 30 */
 
-static bool has_context(unsigned int kind)
-{
-	switch (kind) {
-	case KT_EV_UPDATE_IRQ:
-	case KT_EV_VGIC_UPDATE:
-	case KT_EV_MAP:
-	case KT_EV_HRTIMER_EXPIRE:
-	case KT_EV_BG_EXPIRE:
-	case KT_EV_CALL:
-		return true;
-	}
-	return false;
-}
-
 static bool in_interrupt(const struct kt_event *ev)
 {
-	return has_context(ev->kind) && KT_SUB_AT(ev->sub) != KT_AT_TASK;
+	return kt_has_context(ev->kind) && KT_SUB_AT(ev->sub) != KT_AT_TASK;
 }
 
 /* ---- are two events the same? ---- */
