@@ -267,21 +267,28 @@ int kt_ftrace_blocks_rec(struct kt_ftrace_blocks *b, const struct kt_ftrace_rec 
 	return b->waiting == FLUSH_EVENTS || b->nr_open == FLUSH_CPUS ? flush(b) : 0;
 }
 
+static void lose(struct kt_ftrace_blocks *b, uint16_t cpu, uint64_t n)
+{
+	b->batch[cpu].lost += n;
+	b->batch[cpu].losing = true;
+	kt_ftrace_lost(b->ftrace, cpu);
+}
+
 int kt_ftrace_blocks_lost(struct kt_ftrace_blocks *b, uint16_t cpu, uint64_t n)
 {
 	struct batch *batch;
-	int err = 0;
 
-	for (uint32_t i = 0; cpu == KT_FTRACE_ALL_CPUS && !err && i < b->nr_batches; i++)
-		if (b->batch[i].seen)
-			err = kt_ftrace_blocks_lost(b, i, n);
-	if (err || cpu >= KT_FTRACE_CPUS_MAX)
-		return err;
+	if (cpu == KT_FTRACE_ALL_CPUS) {
+		for (uint32_t i = 0; i < b->nr_batches; i++)
+			if (b->batch[i].seen)
+				lose(b, i, n);
+		return 0;
+	}
+	if (cpu >= KT_FTRACE_CPUS_MAX)
+		return 0;
 	if (batch_of(b, cpu, &batch))
 		return -ENOMEM;
-	batch->lost += n;
-	batch->losing = true;
-	kt_ftrace_lost(b->ftrace, cpu);
+	lose(b, cpu, n);
 	return 0;
 }
 
